@@ -1,0 +1,315 @@
+"""The contract of every channel layer: the steps, their arguments, what comes back.
+
+Holds no broker and no bytes on the wire (`entries.py`). The ASGI draft's calls (`send`, `receive`,
+`new_channel`, groups, `flush`, statistics) and our extension `leases` speak these values.
+"""
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from shared.errors import ChannelFull, MessageTooLarge
+
+MAX_MESSAGE_BYTES = 1024 * 1024 + 64 * 1024
+"""One message's limit: the 1 MiB that every ASGI layer carries, and room for its framing."""
+
+EXTENSIONS = ("groups", "flush", "statistics", "leases")
+
+
+class Kind(enum.IntEnum):
+    """What an entry of a list is."""
+
+    MESSAGE = 0
+    GROUP = 1
+    """A message to all members of group `channel` that the list's owner holds."""
+    JOIN = 2
+    """`channel` is a member of the group named by the payload from here on."""
+    LEAVE = 3
+    RECEIPT = 4
+    """What became of an event that the list's owner sent; see `shared.messages.Receipt`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry taken from a list.
+
+    `id` grows with every send under one prefix. `channel` is the full name (for GROUP the
+    group's). `receipt` is where to say what became of it, `""` for nowhere; `order` comes back
+    with that receipt. `attempt` counts from 1. `chained` says that the next entry of the same
+    list belongs behind this one and is taken by the same worker.
+    """
+
+    id: int
+    kind: Kind
+    channel: str
+    payload: bytes
+    receipt: str = ""
+    order: int = 0
+    attempt: int = 1
+    chained: bool = False
+    sent_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One packed message to one channel.
+
+    `ttl_ms`: how long it may stay unread (None: the layer's expiry). `delay_ms`: how long it
+    waits before it can be taken. `urgent`: it may pass a full list (disconnects, receipts).
+    """
+
+    channel: str
+    payload: bytes
+    receipt: str = ""
+    order: int = 0
+    chained: bool = False
+    ttl_ms: int | None = None
+    delay_ms: int = 0
+    urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SendGroup:
+    """One packed message to every member of a group, one entry a server; drops are counted."""
+
+    group: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Make `channel` a member of `group`, or refresh its membership."""
+
+    group: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """End the membership of `channel` in `group`; no error when there is none."""
+
+    group: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendReceipt:
+    """A packed `shared.messages.Receipt` to `channel`; passes full lists, never expires."""
+
+    channel: str
+    payload: bytes
+    order: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Forget the list of `channel` and all on it (a request's body after its commit)."""
+
+    channel: str
+
+
+Operation = Send | SendGroup | Join | Leave | SendReceipt | Drop
+
+
+class Verdict(enum.Enum):
+    """What became of one step of a batch."""
+
+    DONE = "done"
+    FULL = "full"
+    """A list was at its capacity; nothing of this step was performed."""
+    FENCED = "fenced"
+    """The lease was reclaimed meanwhile; nothing of this step was performed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict on one step; `channel` is the full one, `dropped` group entries not placed."""
+
+    verdict: Verdict
+    channel: str = ""
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A handled entry with everything its handler wants done, all or nothing.
+
+    `force`: sends to full lists are dropped and counted instead of refusing the whole.
+    """
+
+    entry_id: int
+    operations: tuple[Operation, ...] = ()
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A failed entry to be taken again after `delay_ms` with its attempt raised by one.
+
+    At `attempt_limit` attempts it goes to the dead letters with `reason` instead, and its
+    sender is told by a receipt of kind "dead".
+    """
+
+    entry_id: int
+    delay_ms: int
+    attempt_limit: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The answer to a commit.
+
+    `outcomes` stand in the order of `done`. `taken` are the next entries, leased. `next_due_ms`:
+    how long until the next delayed message is due on one of the channels, None without one.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    taken: tuple[Entry, ...]
+    next_due_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaimed:
+    """What a reclaim did: workers found dead, entries put back, entries given up."""
+
+    workers: tuple[str, ...] = ()
+    returned: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InboxBatch:
+    """What an inbox holds behind the acknowledged entry; `epoch` changes when data was lost."""
+
+    epoch: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The ASGI draft's figures for one channel or for the whole layer; age in seconds."""
+
+    messages_count: int = 0
+    messages_count_per_second: float = 0.0
+    messages_pending: int = 0
+    messages_max_age: float = 0.0
+    channel_full_count: int = 0
+    channel_full_count_per_second: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Bounds of one list: entries and bytes."""
+
+    messages: int = 5000
+    size_bytes: int = 64 * 1024 * 1024
+
+
+class BlockingLayer(Protocol):
+    """What a program without a reactor uses: the ASGI draft's calls and `leases`.
+
+    Every call may raise LayerUnavailable; it may then be repeated.
+    """
+
+    ChannelFull: type[ChannelFull]
+    MessageTooLarge: type[MessageTooLarge]
+    extensions: Sequence[str]
+    group_expiry: int
+
+    def send(self, channel: str, message: Mapping[str, Any]) -> None:
+        """Put a message on a channel. Raises: ChannelFull, MessageTooLarge, InvalidName."""
+
+    def receive(
+        self, channels: Iterable[str], block: bool = False
+    ) -> tuple[str | None, dict[str, Any] | None]:
+        """One message from one of the channels (or lists `PROC!`), at most once, fairly.
+
+        A receipt of kind "taken" goes back where the message asks for one.
+        """
+
+    def new_channel(self, pattern: str) -> str:
+        """An unused single-reader name; `pattern` ends in `?`."""
+
+    def group_add(self, group: str, channel: str) -> None:
+        """Add or refresh a membership."""
+
+    def group_discard(self, group: str, channel: str) -> None:
+        """End a membership; no error if there is none."""
+
+    def group_channels(self, group: str) -> list[str]:
+        """The members' names, sorted."""
+
+    def send_group(self, group: str, message: Mapping[str, Any]) -> None:
+        """Send to every member; full lists are counted, never raised. Raises: MessageTooLarge."""
+
+    def flush(self) -> None:
+        """Empty everything under this layer's prefix."""
+
+    def global_statistics(self) -> dict[str, float]:
+        """Figures over all channels."""
+
+    def channel_statistics(self, channel: str) -> dict[str, float]:
+        """Figures of one channel's list."""
+
+    def perform(self, operations: Sequence[Operation]) -> tuple[Outcome, ...]:
+        """Do several operations in one round trip, each by itself, in order."""
+
+    def take(
+        self, worker: str, channels: Sequence[str], count: int, block_ms: int = 0
+    ) -> tuple[Entry, ...]:
+        """Lease up to `count` entries to `worker`, fair across channels.
+
+        Chained entries come with the one before them, past `count` if need be. Waits up to
+        `block_ms` when there is none.
+        """
+
+    def commit(
+        self,
+        worker: str,
+        done: Sequence[Done | Retry],
+        give_back: Sequence[int] = (),
+        channels: Sequence[str] = (),
+        count: int = 0,
+    ) -> Committed:
+        """One atomic step: end leases with their effects, put others back, take the next.
+
+        Each of `done` by itself is all or nothing. `count` 0 takes nothing. It never waits.
+        """
+
+    def give_back(self, worker: str, ids: Sequence[int]) -> None:
+        """Put unstarted entries back at the head of their lists, in order, attempt unchanged."""
+
+    def held(self, worker: str) -> tuple[Entry, ...]:
+        """All that `worker` holds, in order of id: for after an answer was lost."""
+
+    def heartbeat(self, worker: str) -> None:
+        """Say that `worker` lives although it is in a long handler."""
+
+    def retire(self, worker: str) -> None:
+        """Forget a worker that ended in order; what it held goes back at once."""
+
+    def reclaim(
+        self,
+        workers: Sequence[str] = (),
+        *,
+        lease_ms: int = 10_000,
+        attempt_limit: int = 5,
+        wake: Sequence[str] = (),
+    ) -> Reclaimed:
+        """Put leases of dead workers back at the head of their lists, attempt + 1.
+
+        `workers` are known dead (a supervisor saw them end); besides, all whose last sign of
+        life is older than `lease_ms`. Past `attempt_limit` an entry goes to the dead letters.
+        Wakes a reader of each channel of `wake` that has entries waiting.
+        """
+
+    def read_body(self, channel: str, timeout_ms: int) -> bytes:
+        """All chunks of a request's body, left in place. Raises: BodyGone."""
+
+    def unblock(self) -> None:
+        """End a waiting `take` or `receive` of this layer from another thread, with nothing."""
+
+    def close(self) -> None:
+        """Give up the connections."""

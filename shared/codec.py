@@ -1,0 +1,184 @@
+"""Messages to bytes and back: msgpack with bytes and text kept apart.
+
+Knows nothing of lists, leases or sockets; the only place where a message is a bare dict.
+"""
+
+from collections.abc import Mapping
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import msgpack
+
+from shared import messages
+from shared.errors import InvalidMessage
+
+_Packable = (
+    messages.HttpRequest
+    | messages.BodyChunk
+    | messages.HttpDisconnect
+    | messages.HttpResponse
+    | messages.ResponseChunk
+    | messages.WsConnect
+    | messages.WsReceive
+    | messages.WsDisconnect
+    | messages.WsReply
+    | messages.Receipt
+)
+
+_WIRE = {"binary": "bytes"}
+"""Fields whose key on the wire has another name."""
+
+_T = TypeVar("_T", bound=_Packable)
+
+_TUPLES = {"headers": True, "client": False, "server": False, "subprotocols": False}
+"""Keys that are tuples here and lists on the wire; True where they hold pairs."""
+
+
+def _runtime_types(hint: Any) -> tuple[type, ...]:
+    if isinstance(hint, UnionType):
+        return tuple(kind for arg in get_args(hint) for kind in _runtime_types(arg))
+    return (get_origin(hint) or hint,)
+
+
+_TYPES: dict[type, tuple[tuple[str, tuple[type, ...]], ...]] = {
+    kind: tuple(
+        (name, _runtime_types(hint)) for name, hint in get_type_hints(kind, vars(messages)).items()
+    )
+    for kind in get_args(_Packable)
+}
+_NAMES = {kind: frozenset(name for name, _ in types) for kind, types in _TYPES.items()}
+
+_FIELDS: dict[type, tuple[tuple[str, Any], ...]] = {
+    kind: tuple((name, f.default) for name, f in kind.__dataclass_fields__.items())
+    for kind in get_args(_Packable)
+}
+
+
+def pack(message: Mapping[str, Any]) -> bytes:
+    """The bytes of a message with text keys.
+
+    Raises: InvalidMessage when it is no mapping with text keys or holds a value that no
+    message may hold.
+    """
+    if not isinstance(message, Mapping):
+        raise InvalidMessage("message", "a dict with text keys", message)
+    try:
+        packed = msgpack.packb(message, use_bin_type=True, default=_refuse)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidMessage("message", "values of the message format", str(error)) from error
+    for key in message:
+        if not isinstance(key, str):
+            raise InvalidMessage("message", "text keys", key)
+    return bytes(packed)
+
+
+def unpack(packed: bytes) -> dict[str, Any]:
+    """The message in `packed`.
+
+    Raises: InvalidMessage when the bytes are not one message.
+    """
+    try:
+        message = msgpack.unpackb(packed, raw=False, strict_map_key=True)
+    except (ValueError, msgpack.exceptions.UnpackException) as error:
+        raise InvalidMessage("message", "one msgpack map", packed) from error
+    if not isinstance(message, dict):
+        raise InvalidMessage("message", "a msgpack map", message)
+    return message
+
+
+def encode(message: _Packable) -> bytes:
+    """The bytes of a typed message; keys whose value is the default are left out."""
+    return bytes(
+        msgpack.packb(
+            {
+                _WIRE.get(name, name): value
+                for name, default in _FIELDS[type(message)]
+                if (value := getattr(message, name)) != default
+            },
+            use_bin_type=True,
+        )
+    )
+
+
+def decode_http_request(packed: bytes) -> messages.HttpRequest:
+    """The request in `packed`. Raises: InvalidMessage."""
+    return _decode(packed, messages.HttpRequest)
+
+
+def decode_http_disconnect(packed: bytes) -> messages.HttpDisconnect:
+    """The disconnect in `packed`. Raises: InvalidMessage."""
+    return _decode(packed, messages.HttpDisconnect)
+
+
+def decode_body_chunk(packed: bytes) -> messages.BodyChunk:
+    """The chunk in `packed`. Raises: InvalidMessage."""
+    return _decode(packed, messages.BodyChunk)
+
+
+def decode_ws_connect(packed: bytes) -> messages.WsConnect:
+    """The handshake in `packed`. Raises: InvalidMessage."""
+    return _decode(packed, messages.WsConnect)
+
+
+def decode_ws_receive(packed: bytes) -> messages.WsReceive:
+    """The frame in `packed`. Raises: InvalidMessage."""
+    return _decode(packed, messages.WsReceive)
+
+
+def decode_ws_disconnect(packed: bytes) -> messages.WsDisconnect:
+    """The disconnect in `packed`. Raises: InvalidMessage."""
+    return _decode(packed, messages.WsDisconnect)
+
+
+def decode_receipt(packed: bytes) -> messages.Receipt:
+    """The receipt in `packed`. Raises: InvalidMessage."""
+    receipt = _decode(packed, messages.Receipt)
+    if receipt.kind not in messages.RECEIPT_KINDS:
+        raise InvalidMessage("kind", f"one of {sorted(messages.RECEIPT_KINDS)}", receipt.kind)
+    return receipt
+
+
+def decode_http_reply(packed: bytes) -> messages.HttpResponse | messages.ResponseChunk:
+    """The response or chunk in `packed`. Raises: InvalidMessage."""
+    return messages.http_reply(unpack(packed))
+
+
+def decode_ws_reply(packed: bytes) -> messages.WsReply:
+    """The socket reply in `packed`. Raises: InvalidMessage."""
+    return messages.ws_reply(unpack(packed))
+
+
+def _decode(packed: bytes, kind: type[_T]) -> _T:
+    message = unpack(packed)
+    if "bytes" in message:
+        message["binary"] = message.pop("bytes")
+    for name, expected in _TUPLES.items():
+        if name in message and name in _NAMES[kind]:
+            message[name] = _as_tuple(name, message[name], expected)
+    try:
+        made = kind(**message)
+    except TypeError as error:
+        raise InvalidMessage("message", f"the keys of {kind.__name__}", sorted(message)) from error
+    for name, types in _TYPES[kind]:
+        value = getattr(made, name)
+        if not isinstance(value, types):
+            raise InvalidMessage(name, _words(types), value)
+    return made
+
+
+def _as_tuple(name: str, value: Any, pairs: bool) -> Any:
+    if value is None and not pairs:
+        return None
+    if not isinstance(value, list):
+        raise InvalidMessage(name, "a list", value)
+    if not pairs:
+        return tuple(value)
+    return tuple([(pair[0], pair[1]) for pair in value])
+
+
+def _words(types: tuple[type, ...]) -> str:
+    return " or ".join("None" if kind is type(None) else kind.__name__ for kind in types)
+
+
+def _refuse(value: object) -> Any:
+    raise TypeError(f"a {type(value).__name__} cannot travel in a message")

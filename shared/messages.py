@@ -1,0 +1,248 @@
+"""Each message between server and workers as a typed class with its checks.
+
+Names and defaults are the ASGI draft's (version 1.0); what goes beyond it is marked "Ours". The
+key `bytes` is called `binary` here, since a class cannot use the word for type and field at once.
+Bytes on the wire belong to `codec.py`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.errors import InvalidMessage
+
+Headers = tuple[tuple[bytes, bytes], ...]
+"""(name, value) pairs, names in lower case, order and duplicates kept."""
+
+Address = tuple[str, int]
+"""(host, port)."""
+
+_HEADER_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HEADER_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request, sent on `http.request`.
+
+    `path` is percent-decoded, `query_string` is not. A body up to the inline limit is in `body`;
+    a larger one lies as chunks on `body_channel` and is complete before this message is sent.
+    `request_id` (Ours) names the request in every log line.
+    """
+
+    reply_channel: str
+    method: str
+    path: str
+    http_version: str = "1.1"
+    scheme: str = "http"
+    query_string: bytes = b""
+    root_path: str = ""
+    headers: Headers = ()
+    body: bytes = b""
+    body_channel: str | None = None
+    client: Address | None = None
+    server: Address | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyChunk:
+    """A part of a request's body on its `http.request.body?…` channel; the last says no more."""
+
+    content: bytes = b""
+    more_content: bool = False
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HttpDisconnect:
+    """The client of `reply_channel` left before its response ended."""
+
+    reply_channel: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """The head of a response with its first content; `more_content` announces chunks."""
+
+    status: int
+    headers: Headers = ()
+    content: bytes = b""
+    more_content: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseChunk:
+    """More content of a response that has begun."""
+
+    content: bytes = b""
+    more_content: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WsConnect:
+    """A handshake that a worker must accept or refuse; sent on `websocket.connect`, order 0."""
+
+    reply_channel: str
+    path: str
+    scheme: str = "ws"
+    query_string: bytes = b""
+    root_path: str = ""
+    headers: Headers = ()
+    client: Address | None = None
+    server: Address | None = None
+    subprotocols: tuple[str, ...] = ()
+    order: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WsReceive:
+    """One frame of a socket, either text or bytes; `order` counts from 1.
+
+    `state` (Ours) is the consumer's packed connection state; `b""` when it keeps none.
+    """
+
+    reply_channel: str
+    path: str
+    order: int
+    text: str | None = None
+    binary: bytes | None = None
+    state: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class WsDisconnect:
+    """The end of an accepted socket; exactly one each. `code`: RFC 6455 section 7.4."""
+
+    reply_channel: str
+    path: str
+    order: int
+    code: int
+    state: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class WsReply:
+    """What a worker wants done with a socket; `close` is None or the close code."""
+
+    text: str | None = None
+    binary: bytes | None = None
+    accept: bool | None = None
+    close: int | None = None
+    subprotocol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Says what became of an event (Ours); it travels behind the event's replies.
+
+    `kind`: "taken" (a plain reader has it, nothing more will be said), "done" (handled, its
+    effects are in place), "dead" (given up after too many attempts). `later`: the handler keeps
+    the reply channel and will answer. `state`: the new connection state, None when unchanged.
+    """
+
+    kind: str
+    later: bool = False
+    state: bytes | None = None
+
+
+RECEIPT_KINDS = frozenset({"taken", "done", "dead"})
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """Reads keys of one message's dict and refuses what does not fit."""
+
+    message: Mapping[str, Any]
+    seen: set[str] = field(default_factory=set)
+
+    def value(self, key: str, kinds: type | tuple[type, ...], expected: str, default: Any) -> Any:
+        """The key's value when it is of `kinds`, the default when absent or None."""
+        self.seen.add(key)
+        value = self.message.get(key)
+        if value is None:
+            if default is ...:
+                raise InvalidMessage(key, expected, None)
+            return default
+        if isinstance(value, bool) and kinds is int:
+            raise InvalidMessage(key, expected, value)
+        if not isinstance(value, kinds):
+            raise InvalidMessage(key, expected, value)
+        return value
+
+    def no_others(self) -> None:
+        """Refuse keys that nothing asked for."""
+        for key in self.message:
+            if key not in self.seen:
+                raise InvalidMessage(str(key), f"one of {sorted(self.seen)}", self.message[key])
+
+
+def http_reply(message: Mapping[str, Any]) -> HttpResponse | ResponseChunk:
+    """The typed form of what came on an HTTP reply channel.
+
+    Raises: InvalidMessage, also for header names or values that would break the framing
+    (RFC 9110 section 5.5).
+    """
+    check = Checker(message)
+    content = check.value("content", bytes, "bytes", b"")
+    more = check.value("more_content", bool, "a bool", False)
+    if message.get("status") is None and message.get("headers") is None:
+        check.seen.add("status")
+        check.no_others()
+        return ResponseChunk(content, more)
+    status = check.value("status", int, "an int from 200 to 599", ...)
+    if not 200 <= status <= 599:
+        raise InvalidMessage("status", "an int from 200 to 599", status)
+    headers = check_headers(check.value("headers", (list, tuple), "a list of pairs", ()))
+    check.no_others()
+    return HttpResponse(status, headers, content, more)
+
+
+def check_headers(pairs: Any) -> Headers:
+    """The pairs as a tuple when each is (token, bytes without control characters).
+
+    Raises: InvalidMessage with key `headers`.
+    """
+    for pair in pairs:
+        if (
+            not isinstance(pair, list | tuple)
+            or len(pair) != 2
+            or not isinstance(pair[0], bytes)
+            or not isinstance(pair[1], bytes)
+        ):
+            raise InvalidMessage("headers", "pairs of [name bytes, value bytes]", pair)
+        if not _HEADER_NAME.fullmatch(pair[0]):
+            raise InvalidMessage("headers", "a token as name (RFC 9110 section 5.6.2)", pair)
+        if not _HEADER_VALUE.fullmatch(pair[1]):
+            raise InvalidMessage("headers", "a value without control characters", pair)
+    return tuple((pair[0], pair[1]) for pair in pairs)
+
+
+def ws_reply(message: Mapping[str, Any]) -> WsReply:
+    """The typed form of what came on a socket's reply channel.
+
+    Raises: InvalidMessage for both kinds of data at once, a close code outside 1000 and
+    3000–4999, an unknown key or a value of the wrong type.
+    """
+    check = Checker(message)
+    text = check.value("text", str, "text", None)
+    data = check.value("bytes", bytes, "bytes", None)
+    if text is not None and data is not None:
+        raise InvalidMessage("bytes", "either text or bytes, not both", data)
+    accept = check.value("accept", bool, "a bool", None)
+    subprotocol = check.value("subprotocol", str, "text", None)
+    close = _close_code(check.value("close", (bool, int), "a bool or a close code", None))
+    check.no_others()
+    return WsReply(text, data, accept, close, subprotocol)
+
+
+def _close_code(value: bool | int | None) -> int | None:
+    if value is None or value is False or value == 0:
+        return None
+    if value is True:
+        return 1000
+    if value == 1000 or 3000 <= value <= 4999:
+        return value
+    raise InvalidMessage("close", "True, 1000 or 3000 to 4999", value)
