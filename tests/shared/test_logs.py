@@ -1,0 +1,146 @@
+"""Holds shared/logs.py: the form of log lines and that no line can break or be forged."""
+
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from shared.logs import AccessLog, configure_logging, get_logger
+from shared.settings import LogSettings
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if type(handler).__module__ == "shared.logs":
+            root.removeHandler(handler)
+
+
+def written(log: AccessLog, stream: io.StringIO) -> str:
+    return re.sub(r"\[\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\]", "[TIME]", stream.getvalue())
+
+
+def test_a_line_is_event_then_pairs(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line goes to standard error: time, level, part, event, then key=value in order."""
+    get_logger("layer").warning("layer_away", retry_in_s=2, error="no route", empty="")
+    line = capsys.readouterr().err
+    assert re.fullmatch(
+        r'\d{4}-\d\d-\d\dT[\d:.]+Z warning layer layer_away retry_in_s=2 error="no route" '
+        r'empty=""\n',
+        line,
+    )
+
+
+def test_a_value_cannot_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A newline or a quote in a value stays inside its quotes."""
+    get_logger("x").info("event", path='/a\n2016 error "y"\x1b[2J')
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1
+    assert "\x1b" not in text
+
+
+def test_a_logger_made_early_follows_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    """A logger made before the settings were known obeys them afterwards."""
+    log = get_logger("x")
+    configure_logging(LogSettings("warning", json=True))
+    log.info("quiet")
+    log.error("loud", number=3)
+    (line,) = capsys.readouterr().err.splitlines()
+    found = json.loads(line)
+    assert (found["part"], found["event"], found["level"], found["number"]) == (
+        *("x", "loud", "error"),
+        3,
+    )
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_exception_brings_its_traceback(
+    capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    """`exception` logs the traceback, below the line or as a value."""
+    configure_logging(LogSettings(json=as_json))
+    try:
+        raise KeyError("lost")
+    except KeyError:
+        get_logger("x").exception("handler_failed")
+    text = capsys.readouterr().err
+    assert "Traceback" in text
+    assert "KeyError: 'lost'" in text
+
+
+def test_lines_of_libraries_come_along(capsys: pytest.CaptureFixture[str]) -> None:
+    """A library's warning is one of our lines, once, even when configured twice."""
+    configure_logging(LogSettings())
+    configure_logging(LogSettings())
+    logging.getLogger("some.library").warning("it is %s", "late")
+    logging.getLogger("some.library").info("chatter")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith('warning some.library library_log message="it is late"')
+
+
+def test_access_lines_have_the_known_form() -> None:
+    """Requests and sockets are logged in the form that Channels users know."""
+    stream = io.StringIO()
+    log = AccessLog(stream, True, lambda: 1_459_428_830.5)
+    log.http("POST", "/post/2/", 302, 0.0512, ("127.0.0.1", 65479))
+    log.websocket("CONNECT", "/thread/2/", ("127.0.0.1", 49224))
+    log.http("GET", "/", 200, 1.5, ("::1", 80))
+    assert written(log, stream).splitlines() == [
+        "[TIME] HTTP POST /post/2/ 302 [0.05, 127.0.0.1:65479]",
+        "[TIME] WebSocket CONNECT /thread/2/ [127.0.0.1:49224]",
+        "[TIME] HTTP GET / 200 [1.50, [::1]:80]",
+    ]
+
+
+def test_addresses_can_be_left_out() -> None:
+    """Without addresses a dash stands in their place."""
+    stream = io.StringIO()
+    log = AccessLog(stream, False, lambda: 0.0)
+    log.http("GET", "/", 200, 0.0, ("127.0.0.1", 65479))
+    log.websocket("REJECT", "/x", None)
+    assert written(log, stream).splitlines() == [
+        "[TIME] HTTP GET / 200 [0.00, -]",
+        "[TIME] WebSocket REJECT /x [-]",
+    ]
+
+
+def test_the_time_in_access_lines_follows_the_clock() -> None:
+    """Each line carries the second in which it was written."""
+    stream = io.StringIO()
+    times = iter([0.9, 1.0])
+    log = AccessLog(stream, False, lambda: next(times))
+    log.http("GET", "/", 200, 0.0, None)
+    log.http("GET", "/", 200, 0.0, None)
+    first, second = stream.getvalue().splitlines()
+    assert first[18:20] == "00"
+    assert second[18:20] == "01"
+
+
+def test_a_path_cannot_forge_an_access_line() -> None:
+    """Line ends, blanks and control characters of a decoded path are percent-encoded."""
+    stream = io.StringIO()
+    log = AccessLog(stream, False, lambda: 0.0)
+    log.http("GET", "/a b\n[2016/03/31 12:53:50] HTTP GET /é%\udc80", 200, 0.0, None)
+    (line,) = written(log, stream).splitlines()
+    assert "/a%20b%0A%5B2016/03/31%2012:53:50%5D%20HTTP%20GET%20/%C3%A9%25" in line
+
+
+def test_no_stream_writes_nothing() -> None:
+    """An access log that is switched off takes calls and does nothing."""
+    log = AccessLog(None, True, lambda: 0.0)
+    log.http("GET", "/", 200, 0.0, None)
+    log.websocket("CONNECT", "/", None)
+
+
+def test_a_broken_stream_stops_nobody() -> None:
+    """A reader of the lines that went away never becomes an error of the server."""
+    stream = io.StringIO()
+    stream.close()
+    AccessLog(stream, True, lambda: 0.0).http("GET", "/", 200, 0.0, None)
