@@ -136,6 +136,8 @@ class Done:
     """A handled entry with everything its handler wants done, all or nothing.
 
     `force`: sends to full lists are dropped and counted instead of refusing the whole.
+    When a chained entry's Done meets a full list, the Done behind it in the same commit is
+    refused as FULL too: what is chained keeps its order.
     """
 
     entry_id: int
@@ -162,7 +164,7 @@ class Committed:
     """The answer to a commit.
 
     `outcomes` stand in the order of `done`. `taken` are the next entries, leased. `next_due_ms`:
-    how long until the next delayed message is due on one of the channels, None without one.
+    how long until the next delayed message is due on any channel, None without one.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -185,6 +187,16 @@ class InboxBatch:
 
     epoch: str
     entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An entry that was given up at `buried_ms` (since 1970), why, and the list it lay on."""
+
+    buried_ms: int
+    reason: str
+    list_name: str
+    entry: Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +266,10 @@ class BlockingLayer(Protocol):
         """Figures of one channel's list."""
 
     def perform(self, operations: Sequence[Operation]) -> tuple[Outcome, ...]:
-        """Do several operations in one round trip, each by itself, in order."""
+        """Do several operations in one round trip, each by itself, in order.
+
+        Sends that are chained to each other are placed as a whole or not at all.
+        """
 
     def take(
         self, worker: str, channels: Sequence[str], count: int, block_ms: int = 0

@@ -1,0 +1,60 @@
+"""Reads the figures of the lists, and the members of groups, from Redis; changes nothing."""
+
+from typing import Any
+
+from channel_layer import entries, figures
+from channel_layer.layer import Statistics
+from channel_layer.redis_client import RedisClient
+from channel_layer.redis_keys import RedisKeys
+
+
+class RedisFigures:
+    """What can be known of a layer without taking part in it."""
+
+    def __init__(self, client: RedisClient, keys: RedisKeys) -> None:
+        self._client = client
+        self._keys = keys
+
+    def members(self, group: str, expiry_ms: int) -> list[str]:
+        """The channels in a group whose membership is no older than `expiry_ms`, sorted."""
+        oldest = _milliseconds(self._client.command("TIME")) - expiry_ms
+        lists = self._client.command("ZRANGE", self._keys.servers(group), 0, -1)
+        found = self._client.commands(
+            [
+                ("ZRANGEBYSCORE", self._keys.members(group, name.decode()), oldest, "+inf")
+                for name in lists
+            ]
+        )
+        return sorted(channel.decode() for channels in found for channel in channels)
+
+    def of_list(self, name: str) -> dict[str, float]:
+        """The ASGI figures of one list."""
+        return figures.as_dict(self._statistics(name))
+
+    def of_all(self) -> dict[str, float]:
+        """The ASGI figures over all lists; the counts are of all time, the rest of living lists."""
+        start = len(self._keys.meta(""))
+        names = [key[start:].decode() for key in self._client.keys(self._keys.meta("*"))]
+        total = figures.as_dict(figures.summed([self._statistics(name) for name in names]))
+        sent, full = self._client.command("HMGET", self._keys.stat, "sent", "full")
+        return {**total, "messages_count": int(sent or 0), "channel_full_count": int(full or 0)}
+
+    def _statistics(self, name: str) -> Statistics:
+        clock, meta, length, head = self._client.commands(
+            (
+                ("TIME",),
+                ("HGETALL", self._keys.meta(name)),
+                ("LLEN", self._keys.list(name)),
+                ("LINDEX", self._keys.list(name), 0),
+            )
+        )
+        oldest = entries.parse(head).sent_ms if head else None
+        return figures.statistics(_counters(meta), length, oldest, _milliseconds(clock))
+
+
+def _milliseconds(clock: tuple[int, int]) -> int:
+    return clock[0] * 1000 + clock[1] // 1000
+
+
+def _counters(meta: Any) -> dict[str, int]:
+    return {key.decode(): int(value) for key, value in meta.items()}

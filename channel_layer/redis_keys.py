@@ -1,0 +1,96 @@
+"""Every key of the channel layer on Redis: its name, its type and how long it lives.
+
+    key                type    holds                                            lives
+    list:L             list    entries of one list, oldest first                as its entries
+    meta:L             hash    bytes, counters and windows of that list         a day
+    wake:L             list    at most one token that wakes one reader          expiry
+    lease:W            hash    entry id → list name, NUL, entry                 until committed
+    workers            zset    worker → last sign of life, ms                   until reclaimed
+    servers:G          zset    list with members → time one was added, ms       group expiry
+    members:G:L        zset    full channel name → time it was added, ms        group expiry
+    delayed            zset    list name, NUL, entry → time it is due, ms       as its entries
+    dead               list    dead letters: msgpack of [ms, reason, list, entry], at most 1,000
+    epoch              string  random; another one means that all was lost      for ever
+    id                 string  the last entry id                                for ever
+    batch:C            hash    number → packed verdicts of a client's batches   a day
+    stat               hash    counters over all lists                          for ever
+    poke:C             list    ends the waiting of one reader                   a minute
+
+L is a list name, G a group, W a worker, C a client. A key outlives what is in it by a minute, so
+that its life need not be renewed at each send. The scripts in `lua/` make the same names from the
+base. It speaks to no broker.
+"""
+
+import re
+from dataclasses import dataclass
+
+from shared.errors import ConfigurationError
+
+_PREFIX = re.compile(r"[A-Za-z0-9_.:\-]{1,60}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class RedisKeys:
+    """Names of the keys under one prefix; the braces keep them on one shard of a cluster."""
+
+    prefix: str
+
+    def __post_init__(self) -> None:
+        if not _PREFIX.fullmatch(self.prefix):
+            raise ConfigurationError(
+                "expected a prefix of 1 to 60 letters, digits, '-', '_', '.', ':', "
+                f"got {self.prefix!r}"
+            )
+
+    @property
+    def base(self) -> str:
+        """What every key begins with; the first key of each script."""
+        return "{" + self.prefix + "}:"
+
+    @property
+    def everything(self) -> str:
+        """The pattern (for SCAN) of all keys."""
+        return self.base + "*"
+
+    def list(self, name: str) -> str:
+        """The entries of a list."""
+        return f"{self.base}list:{name}"
+
+    def meta(self, name: str) -> str:
+        """The counters of a list."""
+        return f"{self.base}meta:{name}"
+
+    def wake(self, name: str) -> str:
+        """The token of a list."""
+        return f"{self.base}wake:{name}"
+
+    def lease(self, worker: str) -> str:
+        """What a worker holds."""
+        return f"{self.base}lease:{worker}"
+
+    def servers(self, group: str) -> str:
+        """The lists that the members of a group lie on."""
+        return f"{self.base}servers:{group}"
+
+    def members(self, group: str, name: str) -> str:
+        """The members of a group that lie on one list."""
+        return f"{self.base}members:{group}:{name}"
+
+    def poke(self, client: str) -> str:
+        """The token that ends a client's waiting."""
+        return f"{self.base}poke:{client}"
+
+    @property
+    def dead(self) -> str:
+        """The dead letters."""
+        return f"{self.base}dead"
+
+    @property
+    def epoch(self) -> str:
+        """The text that changes when all was lost."""
+        return f"{self.base}epoch"
+
+    @property
+    def stat(self) -> str:
+        """The counters over all lists."""
+        return f"{self.base}stat"

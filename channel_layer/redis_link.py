@@ -1,0 +1,240 @@
+"""One connection of the reactor to Redis that comes back by itself for ever.
+
+Knows how to run a script and how to wait for a token; repeats nothing on its own. Made on
+txredisapi's protocol, since its own pool tells nobody when a connection is new.
+"""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import txredisapi
+from twisted.internet.defer import Deferred, FirstError, fail, gatherResults, succeed
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
+
+from channel_layer.lua_scripts import all_scripts, script
+from channel_layer.redis_address import RedisAddress
+from channel_layer.redis_keys import RedisKeys
+from shared.errors import LayerUnavailable
+from shared.logs import get_logger
+
+MAX_BLOCK_MS = 10_000
+"""One blocking call waits no longer, so that a dead connection is noticed."""
+
+_REPLY_TIMEOUT_S = 2 * MAX_BLOCK_MS / 1000
+_CONNECT_TIMEOUT_S = 5
+_FIRST_DELAY_S, _LONGEST_DELAY_S, _GROWTH = 0.05, 1.0, 1.6
+"""Waits between attempts: short, since readers wait for sockets to go on; a quarter is random."""
+
+_LOG_EACH = 10
+"""Attempts between two log lines of one outage, about 10 s."""
+
+_PASSING = (
+    *("NOSCRIPT", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY"),
+    *("OOM", "MISCONF", "NOREPLICAS", "NOAUTH"),
+)
+"""Refusals that pass by themselves or with a new connection, by the reply's first word."""
+
+log = get_logger("channel_layer")
+
+
+class StepRefused(LayerUnavailable):
+    """Redis answered a step with an error that repeating does not mend.
+
+    `is_gap`: send.lua did nothing, since a batch before this one is not known to the broker.
+    """
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(f"Redis refused: {answer}")
+        self.is_gap = answer.startswith("GAP")
+
+
+class RedisLink:
+    """A connection that is up or on its way up from `start` to `stop`.
+
+    `name` tells it apart in logs; `fresh_epoch` is random text for a layer that has none.
+    """
+
+    def __init__(
+        self, reactor: Any, address: RedisAddress, keys: RedisKeys, name: str, fresh_epoch: str
+    ) -> None:
+        self._reactor = reactor
+        self._address = address
+        self._keys = keys
+        self._name = name
+        self._epoch = fresh_epoch
+        self._protocol: Any = None
+        self._life: Deferred[None] | None = None
+        self._stopped = False
+        self._waiting: list[Deferred[None]] = []
+
+    @property
+    def is_up(self) -> bool:
+        """Whether steps can be run now."""
+        return self._protocol is not None
+
+    def start(self) -> None:
+        """Begin to connect; a second call changes nothing."""
+        if self._life is None and not self._stopped:
+            self._life = Deferred.fromCoroutine(self._keep_up())
+            self._life.addErrback(self._ended)
+
+    def stop(self) -> Deferred[None]:
+        """Give up the connection for good; fires when it is closed."""
+        self._stopped = True
+        protocol = self._protocol
+        closed: Deferred[None] = succeed(None)
+        if protocol is not None:
+            closed = protocol.whenDisconnected().addCallback(lambda _: None)
+            protocol.transport.abortConnection()
+        elif self._life is not None:
+            self._life.cancel()
+        for waiting in self._taken_waiting():
+            waiting.errback(self._closed())
+        return closed
+
+    def when_up(self) -> Deferred[None]:
+        """Fires when steps can be run. Errback: LayerUnavailable after `stop`."""
+        if self._stopped:
+            return fail(self._closed())
+        if self.is_up:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        return waiting
+
+    def run(self, name: str, argument: bytes) -> Deferred[Any]:
+        """What the script `name` gives. Errback: LayerUnavailable, StepRefused."""
+        answer = self._execute("EVALSHA", script(name).sha, 1, self._keys.base, argument)
+        return answer.addErrback(self._named)
+
+    def wait_and_run(
+        self, keys: Sequence[str], wait_ms: int, name: str, argument: bytes
+    ) -> Deferred[Any]:
+        """Wait for a token on one of `keys`, at most `wait_ms`, then run the script.
+
+        Both go in one round trip. Nothing else may use this link meanwhile.
+        Errback: LayerUnavailable, StepRefused.
+        """
+        wait_s = max(min(wait_ms, MAX_BLOCK_MS), 1) / 1000
+        both = gatherResults(
+            [
+                self._execute("BLPOP", *keys, f"{wait_s:.3f}"),
+                self._execute("EVALSHA", script(name).sha, 1, self._keys.base, argument),
+            ],
+            consumeErrors=True,
+        )
+        return both.addCallbacks(lambda replies: replies[1], self._named)
+
+    def command(self, *parts: str | bytes | int) -> Deferred[Any]:
+        """What one plain command gives. Errback: LayerUnavailable, StepRefused."""
+        return self._execute(*parts).addErrback(self._named)
+
+    def _execute(self, *parts: str | bytes | int) -> Deferred[Any]:
+        if self._protocol is None:
+            return fail(txredisapi.ConnectionError("not connected"))
+        answer: Deferred[Any] = self._protocol.execute_command(*parts)
+        return answer
+
+    async def _keep_up(self) -> None:
+        attempt = 0
+        while not self._stopped:
+            try:
+                protocol = await self._connected()
+            except (ConnectError, DNSLookupError, OSError, txredisapi.RedisError) as error:
+                attempt += 1
+                self._tell(attempt, error)
+                await deferLater(self._reactor, _delay_s(attempt))
+                continue
+            log.info("redis_connected", link=self._name, address=self._address.shown)
+            attempt = 0
+            lost = protocol.whenDisconnected()
+            self._protocol = protocol
+            for waiting in self._taken_waiting():
+                waiting.callback(None)
+            await lost
+            self._protocol = None
+            if not self._stopped:
+                log.warning("redis_lost", link=self._name, address=self._address.shown)
+
+    async def _connected(self) -> Any:
+        factory: Any = Factory.forProtocol(_new_protocol)
+        factory.noisy = False
+        endpoint = HostnameEndpoint(
+            self._reactor,
+            self._address.host,
+            self._address.port,
+            timeout=_CONNECT_TIMEOUT_S,
+            attemptDelay=_FIRST_DELAY_S,
+        )
+        protocol = await endpoint.connect(factory)
+        try:
+            prepared = Deferred.fromCoroutine(self._prepare(protocol))
+            await prepared.addTimeout(_CONNECT_TIMEOUT_S, self._reactor, _timed_out)
+        except BaseException:
+            protocol.transport.abortConnection()
+            raise
+        return protocol
+
+    async def _prepare(self, protocol: Any) -> None:
+        address = self._address
+        if address.password:
+            user = (address.user,) if address.user else ()
+            await protocol.execute_command("AUTH", *user, address.password)
+        if address.database:
+            await protocol.execute_command("SELECT", address.database)
+        for one in all_scripts():
+            await protocol.execute_command("SCRIPT", "LOAD", one.text)
+        # A write, so that a replica or a full server counts as not there.
+        await protocol.execute_command("SET", self._keys.epoch, self._epoch, "NX")
+
+    def _tell(self, attempt: int, error: Exception) -> None:
+        if attempt % _LOG_EACH == 1:
+            log.warning(
+                "redis_unavailable",
+                link=self._name,
+                address=self._address.shown,
+                cause=str(error) or type(error).__name__,
+                attempt=attempt,
+            )
+
+    def _named(self, failure: Any) -> Any:
+        error = failure.value.subFailure.value if failure.check(FirstError) else failure.value
+        if isinstance(error, txredisapi.ConnectionError):
+            raise LayerUnavailable(f"lost the connection to Redis: {error}") from error
+        if isinstance(error, txredisapi.ResponseError):
+            if str(error).startswith(_PASSING):
+                if self._protocol is not None:
+                    self._protocol.transport.abortConnection()
+                raise LayerUnavailable(f"Redis refused for now: {error}") from error
+            raise StepRefused(str(error)) from error
+        return failure
+
+    def _taken_waiting(self) -> list[Deferred[None]]:
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def _ended(self, failure: Any) -> None:
+        if not self._stopped:
+            log.error("redis_link_ended", link=self._name, cause=failure.getTraceback())
+
+    def _closed(self) -> LayerUnavailable:
+        return LayerUnavailable("the channel layer was closed")
+
+
+def _new_protocol() -> Any:
+    return txredisapi.HiredisProtocol(
+        charset=None, replyTimeout=_REPLY_TIMEOUT_S, convertNumbers=False
+    )
+
+
+def _timed_out(_: object, seconds: float) -> None:
+    raise txredisapi.TimeoutError(f"no answer within {seconds} s")
+
+
+def _delay_s(attempt: int) -> float:
+    delay = min(_FIRST_DELAY_S * _GROWTH ** min(attempt - 1, 20), _LONGEST_DELAY_S)
+    return delay * random.uniform(0.75, 1.25)  # noqa: S311 (spreads reconnects, guards nothing)

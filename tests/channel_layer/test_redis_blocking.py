@@ -1,0 +1,406 @@
+"""The blocking body's own: waiting, waking, broken connections and several workers at once."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+import redis
+
+import channel_layer
+from channel_layer.embedded import EmbeddedValkey
+from channel_layer.layer import Done, Entry, Kind, Send
+from channel_layer.redis_blocking import RedisLayer
+from channel_layer.redis_keys import RedisKeys
+from shared import codec
+from shared.errors import ConfigurationError, LayerUnavailable
+from shared.messages import BodyChunk
+from shared.settings import LayerSettings
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads for callers that wait."""
+    with ThreadPoolExecutor(8) as made:
+        yield made
+
+
+@pytest.fixture
+def broker(redis_url: str) -> Iterator["redis.Redis[bytes]"]:
+    """A client of the broker itself."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+def wait_for(fact: Callable[[], bool]) -> None:
+    """Look until `fact` holds; the test's time-out ends a vain wait."""
+    while not fact():
+        time.sleep(0.005)
+
+
+def blocked(broker: "redis.Redis[bytes]", layer_prefix: str) -> int:
+    """How many connections wait in a blocking pop; the run's other tests wait on none."""
+    return int(broker.info("clients")["blocked_clients"])
+
+
+def another(settings: LayerSettings) -> RedisLayer:
+    return RedisLayer(settings)
+
+
+def test_a_waiting_take_wakes(
+    blocking: RedisLayer,
+    settings: LayerSettings,
+    broker: "redis.Redis[bytes]",
+    pool: ThreadPoolExecutor,
+) -> None:
+    """A send ends the waiting of a take at once."""
+    other = another(settings)
+    taking = pool.submit(other.take, "w", ["work", "more"], 5, 10_000)
+    wait_for(lambda: blocked(broker, settings.prefix) == 1)
+    begun = time.monotonic()
+    blocking.perform([Send("more", b"x")])
+    assert [entry.payload for entry in taking.result(5)] == [b"x"]
+    assert time.monotonic() - begun < 2
+    other.close()
+
+
+def test_a_wait_outlasts_the_client_defaults(blocking: RedisLayer) -> None:
+    """A take that waits longer than the client's usual 5 s ends in order, with nothing."""
+    begun = time.monotonic()
+    assert blocking.take("w", ["nothing"], 1, 5_500) == ()
+    assert 5.4 <= time.monotonic() - begun < 8
+
+
+def test_one_message_wakes_one_reader(
+    settings: LayerSettings,
+    blocking: RedisLayer,
+    broker: "redis.Redis[bytes]",
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Of several that wait, one gets the message; the others wait on and get the next."""
+    layers = [another(settings) for _ in range(3)]
+    takes: list[Future[tuple[Entry, ...]]] = [
+        pool.submit(layer.take, f"w{number}", ["work"], 5, 10_000)
+        for number, layer in enumerate(layers)
+    ]
+    wait_for(lambda: blocked(broker, settings.prefix) == 3)
+    for left in (2, 1, 0):
+        blocking.perform([Send("work", b"%d" % left)])
+        wait_for(lambda left=left: sum(not take.done() for take in takes) == left)  # type: ignore[misc]
+    got = sorted(entry.payload for take in takes for entry in take.result())
+    assert got == [b"0", b"1", b"2"]
+    for layer in layers:
+        layer.close()
+
+
+def test_a_burst_wakes_more_than_one(
+    settings: LayerSettings,
+    blocking: RedisLayer,
+    broker: "redis.Redis[bytes]",
+    pool: ThreadPoolExecutor,
+) -> None:
+    """When a woken worker leaves entries behind, the next idle one is woken too."""
+    layers = [another(settings) for _ in range(3)]
+    takes = [
+        pool.submit(layer.take, f"w{number}", ["work"], 1, 10_000)
+        for number, layer in enumerate(layers)
+    ]
+    wait_for(lambda: blocked(broker, settings.prefix) == 3)
+    blocking.perform([Send("work", b"%d" % number) for number in range(3)])
+    assert sorted(take.result(5)[0].payload for take in takes) == [b"0", b"1", b"2"]
+    for layer in layers:
+        layer.close()
+
+
+def test_an_idle_take_asks_rarely(
+    blocking: RedisLayer,
+    settings: LayerSettings,
+    broker: "redis.Redis[bytes]",
+    pool: ThreadPoolExecutor,
+) -> None:
+    """A worker without work makes less than one call a second."""
+    other = another(settings)
+    taking = pool.submit(other.take, "w", ["nothing"], 1, 3_000)
+    wait_for(lambda: blocked(broker, settings.prefix) == 1)
+    before = int(broker.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])
+    assert taking.result(10) == ()
+    after = int(broker.info("commandstats")["cmdstat_evalsha"]["calls"])
+    assert after - before <= 2
+    other.close()
+
+
+def test_a_delayed_message_is_taken_when_due(blocking: RedisLayer, settings: LayerSettings) -> None:
+    """A waiting take comes back for what falls due meanwhile, not later."""
+    blocking.perform([Send("work", b"later", delay_ms=300)])
+    begun = time.monotonic()
+    assert [entry.payload for entry in blocking.take("w", ["work"], 1, 10_000)] == [b"later"]
+    assert 0.29 <= time.monotonic() - begun < 3
+
+
+def test_a_delay_reaches_workers_that_wait_already(
+    blocking: RedisLayer,
+    settings: LayerSettings,
+    broker: "redis.Redis[bytes]",
+    pool: ThreadPoolExecutor,
+) -> None:
+    """A worker that was waiting before the delayed send was made takes it when it is due."""
+    other = another(settings)
+    taking = pool.submit(other.take, "w", ["work"], 1, 10_000)
+    wait_for(lambda: blocked(broker, settings.prefix) == 1)
+    blocking.perform([Send("work", b"later", delay_ms=200)])
+    assert [entry.payload for entry in taking.result(5)] == [b"later"]
+    other.close()
+
+
+def test_unblocking(
+    blocking: RedisLayer,
+    settings: LayerSettings,
+    broker: "redis.Redis[bytes]",
+    pool: ThreadPoolExecutor,
+) -> None:
+    """`unblock` ends a waiting take or receive; without one, the next does not wait."""
+    for call in (
+        lambda: blocking.take("w", ["nothing"], 1, 10_000),
+        lambda: blocking.receive(["nothing"], block=True),
+    ):
+        waiting = pool.submit(call)
+        wait_for(lambda: blocked(broker, settings.prefix) == 1)
+        blocking.unblock()
+        assert waiting.result(5) in ((), (None, None))
+    blocking.unblock()
+    begun = time.monotonic()
+    assert blocking.take("w", ["nothing"], 1, 10_000) == ()
+    assert time.monotonic() - begun < 3
+
+
+def test_a_blocking_receive(
+    blocking: RedisLayer,
+    settings: LayerSettings,
+    broker: "redis.Redis[bytes]",
+    pool: ThreadPoolExecutor,
+) -> None:
+    """`receive(block=True)` waits for the message."""
+    other = another(settings)
+    receiving = pool.submit(other.receive, ["a", "P!"], True)
+    wait_for(lambda: blocked(broker, settings.prefix) == 1)
+    blocking.group_add("g", "P!one")
+    blocking.send_group("g", {"n": 1})
+    assert receiving.result(5) == ("P!one", {"n": 1})
+    other.close()
+
+
+def test_a_body_that_still_comes(
+    blocking: RedisLayer,
+    settings: LayerSettings,
+    broker: "redis.Redis[bytes]",
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Reading a body waits for its last chunk as long as it may."""
+    body = "http.request.body?y"
+    blocking.perform([Send(body, codec.encode(BodyChunk(b"a", True)))])
+    other = another(settings)
+    reading = pool.submit(other.read_body, body, 10_000)
+    wait_for(lambda: blocked(broker, settings.prefix) == 1)
+    blocking.perform([Send(body, codec.encode(BodyChunk(b"b")))])
+    assert reading.result(5) == b"ab"
+    other.close()
+
+
+def test_a_send_survives_a_broken_connection(
+    blocking: RedisLayer, broker: "redis.Redis[bytes]"
+) -> None:
+    """A send on a connection that the broker closed meanwhile is made again, once."""
+    blocking.send("a", {"n": 1})
+    broker.client_kill_filter(_type="normal", skipme=True)
+    blocking.send("a", {"n": 2})
+    assert [blocking.receive(["a"])[1] for _ in range(3)] == [{"n": 1}, {"n": 2}, None]
+
+
+def test_a_repeated_batch_is_performed_once(
+    blocking: RedisLayer, settings: LayerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the answer to a send is lost, repeating it gives the answer and sends nothing anew."""
+    real = redis.Redis.evalsha
+    calls = []
+
+    def losing(client: "redis.Redis[bytes]", *arguments: object) -> object:
+        answer = real(client, *arguments)  # type: ignore[arg-type]
+        calls.append(answer)
+        if len(calls) == 1:
+            raise redis.ConnectionError("the answer was lost")
+        return answer
+
+    blocking.perform([Send("warm", b"up")])
+    monkeypatch.setattr(redis.Redis, "evalsha", losing)
+    outcomes = blocking.perform(
+        [Send("tight.a", b"1"), Send("tight.a", b"2"), Send("tight.a", b"")]
+    )
+    monkeypatch.undo()
+    assert [outcome.verdict.value for outcome in outcomes] == ["done", "done", "full"]
+    assert len(calls) == 2
+    assert len(blocking.take("w", ["tight.a"], 9)) == 2
+
+
+def test_held_tells_what_a_lost_answer_took(
+    blocking: RedisLayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a take whose answer was lost the worker finds the entries with `held`."""
+    blocking.perform([Send("work", b"1")])
+    real = redis.Redis.evalsha
+
+    def losing(client: "redis.Redis[bytes]", *arguments: object) -> object:
+        real(client, *arguments)  # type: ignore[arg-type]
+        raise redis.ConnectionError("the answer was lost")
+
+    monkeypatch.setattr(redis.Redis, "evalsha", losing)
+    with pytest.raises(LayerUnavailable):
+        blocking.take("w", ["work"], 1)
+    monkeypatch.undo()
+    (entry,) = blocking.held("w")
+    assert entry.payload == b"1"
+    done = [Done(entry.id, (Send("P!c", b"ok"),))]
+    assert blocking.commit("w", done).outcomes[0].verdict.value == "done"
+
+
+def test_scripts_come_back_after_a_script_flush(
+    blocking: RedisLayer,
+    broker: "redis.Redis[bytes]",
+    pool: ThreadPoolExecutor,
+    settings: LayerSettings,
+) -> None:
+    """When the broker forgot the scripts, sends and waiting takes load them again."""
+    other = another(settings)
+    taking = pool.submit(other.take, "w", ["work"], 1, 10_000)
+    wait_for(lambda: blocked(broker, settings.prefix) == 1)
+    broker.script_flush()
+    broker.rpush(RedisKeys(settings.prefix).wake("work"), "1")
+    wait_for(lambda: blocked(broker, settings.prefix) == 1)
+    broker.script_flush()
+    blocking.perform([Send("work", b"x")])
+    assert [entry.payload for entry in taking.result(5)] == [b"x"]
+    other.close()
+
+
+def test_no_broker_is_layer_unavailable(free_port: int) -> None:
+    """Without a broker every call raises LayerUnavailable, and works when it is there."""
+    layer = channel_layer.connect(f"redis://127.0.0.1:{free_port}/0")
+    calls: list[Callable[[], object]] = [
+        lambda: layer.send("a", {}),
+        lambda: layer.receive(["a"]),
+        lambda: layer.take("w", ["a"], 1, 50),
+        lambda: layer.commit("w", ()),
+        lambda: layer.held("w"),
+        lambda: layer.reclaim(),
+        lambda: layer.read_body("a?b", 0),
+        lambda: layer.group_channels("g"),
+        lambda: layer.global_statistics(),
+        layer.flush,
+        layer.unblock,
+    ]
+    for call in calls:
+        with pytest.raises(LayerUnavailable):
+            call()
+    layer.close()
+
+
+def test_a_broker_that_comes_back(
+    free_port: int, tmp_path_factory: pytest.TempPathFactory, pool: ThreadPoolExecutor
+) -> None:
+    """Leases, lists and groups stand as they were when the broker was killed and is back."""
+    valkey = EmbeddedValkey(tmp_path_factory.mktemp("v"), free_port)
+    valkey.start()
+    layer = channel_layer.connect(valkey.url)
+    layer.perform([Send("work", b"1"), Send("work", b"2")])
+    layer.group_add("g", "P!c")
+    held = layer.take("w", ["work"], 1)
+    waiting = pool.submit(layer.take, "w2", ["nothing"], 1, 10_000)
+    with redis.Redis.from_url(valkey.url) as client:
+        wait_for(lambda: client.info("clients")["blocked_clients"] == 1)
+    valkey.kill()
+    with pytest.raises(LayerUnavailable):
+        waiting.result(5)
+    with pytest.raises(LayerUnavailable):
+        layer.commit("w", [Done(held[0].id)])
+    valkey.start()
+    assert layer.held("w") == held
+    assert layer.commit("w", [Done(held[0].id)]).outcomes[0].verdict.value == "done"
+    assert [entry.payload for entry in layer.take("w", ["work"], 9)] == [b"2"]
+    assert layer.group_channels("g") == ["P!c"]
+    layer.close()
+    valkey.stop()
+
+
+def test_a_wrong_url_is_a_configuration_error() -> None:
+    """A URL that is none is refused at once."""
+    with pytest.raises(ConfigurationError):
+        channel_layer.connect("nonsense://")
+
+
+def test_several_workers_handle_each_message_once(
+    settings: LayerSettings, blocking: RedisLayer, pool: ThreadPoolExecutor
+) -> None:
+    """With workers that take, reclaim each other and commit late, each effect happens once."""
+    total, workers = 300, 4
+    counted = RedisLayer(settings)
+    for begin in range(0, total, 20):
+        blocking.perform([Send("work", b"%d" % n) for n in range(begin, begin + 20)])
+        stop = threading.Event()
+
+        def work(name: str, stop: threading.Event = stop) -> None:
+            layer = RedisLayer(settings)
+            done: list[Done] = []
+            while not stop.is_set():
+                taken = layer.commit(name, done, (), ["work"], 3).taken
+                if name == "w0":
+                    layer.reclaim(["w1"], attempt_limit=1000)
+                done = [Done(e.id, (Send("result", e.payload, urgent=True),)) for e in taken]
+            layer.commit(name, done)
+            layer.close()
+
+        running = [pool.submit(work, f"w{number}") for number in range(workers)]
+        wait_for(
+            lambda begin=begin: (  # type: ignore[misc]
+                counted.channel_statistics("result")["messages_count"] >= begin + 20
+            )
+        )
+        stop.set()
+        for one in running:
+            one.result(10)
+    results = [entry.payload for entry in blocking.take("end", ["result"], 10 * total)]
+    assert sorted(results, key=int) == [b"%d" % n for n in range(total)]
+    counted.close()
+
+
+def test_an_abandoned_list_is_woken_by_reclaim(
+    blocking: RedisLayer,
+    settings: LayerSettings,
+    broker: "redis.Redis[bytes]",
+    pool: ThreadPoolExecutor,
+) -> None:
+    """When a token was lost with the worker that it woke, the reclaim tick wakes another."""
+    other = another(settings)
+    taking = pool.submit(other.take, "w", ["work"], 1, 10_000)
+    wait_for(lambda: blocked(broker, settings.prefix) == 1)
+    pipe = broker.pipeline(transaction=True)
+    keys = RedisKeys(settings.prefix)
+    blocking.perform([Send("elsewhere", b"x")])
+    pipe.rename(keys.list("elsewhere"), keys.list("work"))
+    pipe.execute()
+    assert not taking.done()
+    blocking.reclaim(wake=["work", "none"])
+    assert [(e.payload, e.kind) for e in taking.result(5)] == [(b"x", Kind.MESSAGE)]
+    other.close()
+
+
+def test_dead_letters_can_be_replayed_or_dropped(blocking: RedisLayer) -> None:
+    """An operator reads dead letters, sends some once more as new, and drops the rest."""
+    blocking.perform([Send("work", b"%d" % n) for n in range(3)])
+    for _ in range(2):
+        blocking.take("w", ["work"], 3)
+        blocking.reclaim(["w"], attempt_limit=2)
+    assert [letter.entry.payload for letter in blocking.dead_letters()] == [b"0", b"1", b"2"]
+    assert blocking.replay_dead_letters(1) == 1
+    assert blocking.drop_dead_letters(9) == 2
+    assert blocking.drop_dead_letters(9) == 0
+    assert [(e.payload, e.attempt) for e in blocking.take("w", ["work"], 9)] == [(b"0", 1)]

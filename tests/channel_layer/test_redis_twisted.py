@@ -1,0 +1,372 @@
+"""The reactor's body: inboxes, broken connections, and readers that give up."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import pytest_twisted
+import redis
+from pytest_twisted import ensureDeferred
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, gatherResults
+from twisted.internet.task import deferLater
+
+from channel_layer.embedded import EmbeddedValkey
+from channel_layer.layer import (
+    Done,
+    InboxBatch,
+    Join,
+    Kind,
+    Leave,
+    Send,
+    SendGroup,
+    SendReceipt,
+    Verdict,
+)
+from channel_layer.redis_blocking import RedisLayer
+from channel_layer.redis_keys import RedisKeys
+from channel_layer.redis_twisted import TwistedLayer
+from shared.errors import InvalidName, LayerUnavailable, MessageTooLarge
+from shared.settings import LayerSettings
+
+INBOX = "server.P!"
+
+
+@pytest_twisted.async_yield_fixture
+async def valkey(tmp_path: Any) -> AsyncIterator[EmbeddedValkey]:
+    """A Valkey of this test's own, with its data on disk."""
+    made = EmbeddedValkey(tmp_path / "valkey")
+    made.start()
+    yield made
+    made.stop()
+
+
+async def until(fact: Callable[[], bool]) -> None:
+    """Let the reactor turn until `fact` holds; the test's time-out ends a vain wait."""
+    while not fact():
+        await deferLater(reactor, 0.005)
+
+
+async def begin(twisted: TwistedLayer) -> InboxBatch:
+    """The first look at an inbox gives its epoch at once."""
+    batch = await twisted.read_inbox(INBOX, 0, 100)
+    assert batch.entries == ()
+    return batch
+
+
+def payloads(batch: InboxBatch) -> list[bytes]:
+    return [entry.payload for entry in batch.entries]
+
+
+@ensureDeferred
+async def test_operations_keep_their_order(twisted: TwistedLayer, blocking: RedisLayer) -> None:
+    """Operations of one turn and of many are performed in the order of the calls."""
+    answers = []
+    for number in range(20):
+        answers.append(twisted.perform(Send("work", b"%d" % number)))
+        if number % 3 == 0:
+            await deferLater(reactor, 0)
+    assert {outcome.verdict for outcome in await gatherResults(answers)} == {Verdict.DONE}
+    taken = blocking.take("w", ["work"], 100)
+    assert [entry.payload for entry in taken] == [b"%d" % number for number in range(20)]
+
+
+@ensureDeferred
+async def test_each_operation_has_its_own_verdict(twisted: TwistedLayer) -> None:
+    """In one batch a full channel fails its own operation only."""
+    outcomes = await gatherResults(
+        [twisted.perform(Send(channel, b"x")) for channel in ("tight.a",) * 3 + ("tight.b",)]
+    )
+    assert [outcome.verdict for outcome in outcomes] == [
+        *(Verdict.DONE, Verdict.DONE, Verdict.FULL, Verdict.DONE)
+    ]
+    for wrong, error in (
+        (Send("not good", b""), InvalidName),
+        (Send("a", b"x" * 2**21), MessageTooLarge),
+        (Join("g!", "a"), InvalidName),
+    ):
+        with pytest.raises(error):
+            await twisted.perform(wrong)
+
+
+@ensureDeferred
+async def test_an_inbox_is_read_in_place(twisted: TwistedLayer, blocking: RedisLayer) -> None:
+    """Entries stay until a later read acknowledges them, whatever their kind, in order."""
+    first = await begin(twisted)
+    channel = INBOX + "c"
+    blocking.perform(
+        [
+            *(Send(channel, b"1"), Join("g", channel), SendGroup("g", b"2")),
+            *(SendReceipt(channel, b"3", 9), Leave("g", channel)),
+        ]
+    )
+    batch = await twisted.read_inbox(INBOX, 0, 100)
+    assert batch.epoch == first.epoch
+    kinds = [Kind.MESSAGE, Kind.JOIN, Kind.GROUP, Kind.RECEIPT, Kind.LEAVE]
+    assert [entry.kind for entry in batch.entries] == kinds
+    assert payloads(batch) == [b"1", b"g", b"2", b"3", b"g"]
+    assert batch.entries[3].order == 9
+    assert await twisted.read_inbox(INBOX, 0, 100) == batch
+    rest = await twisted.read_inbox(INBOX, batch.entries[1].id, 2)
+    assert rest.entries == batch.entries[2:4]
+    last = await twisted.read_inbox(INBOX, rest.entries[-1].id, 100)
+    assert last.entries == batch.entries[4:]
+    blocking.perform([Send(channel, b"new")])
+    assert payloads(await twisted.read_inbox(INBOX, last.entries[-1].id, 100)) == [b"new"]
+    assert blocking.channel_statistics(INBOX)["messages_pending"] == 1
+
+
+@ensureDeferred
+async def test_a_waiting_read_wakes(twisted: TwistedLayer, blocking: RedisLayer) -> None:
+    """A read of an empty inbox waits for the next entry, also when it is a delayed one."""
+    await begin(twisted)
+    reading = twisted.read_inbox(INBOX, 0, 100)
+    await deferLater(reactor, 0.05)
+    blocking.perform([Send(INBOX + "c", b"1")])
+    batch = await reading
+    assert payloads(batch) == [b"1"]
+    reading = twisted.read_inbox(INBOX, batch.entries[-1].id, 100)
+    blocking.perform([Send(INBOX + "c", b"2", delay_ms=100)])
+    assert payloads(await reading) == [b"2"]
+
+
+@ensureDeferred
+async def test_acknowledged_bytes_make_room(
+    twisted: TwistedLayer, blocking: RedisLayer, redis_url: str, settings: LayerSettings
+) -> None:
+    """What was acknowledged counts against no bound any more, however it was acknowledged."""
+    await begin(twisted)
+    sends = [Send(INBOX + "c", b"x" * 1000) for _ in range(20)]
+    blocking.perform(sends)
+    assert blocking.perform(sends[:1])[0].verdict is Verdict.FULL
+    batch = await twisted.read_inbox(INBOX, 0, 8)
+    batch = await twisted.read_inbox(INBOX, batch.entries[-1].id, 12)
+    assert len(batch.entries) == 12
+    batch = await twisted.read_inbox(INBOX, batch.entries[4].id, 5)
+    assert len(batch.entries) == 5
+    with redis.Redis.from_url(redis_url) as broker:
+        keys = RedisKeys(settings.prefix)
+        stored = sum(map(len, broker.lrange(keys.list(INBOX), 0, -1)))
+        assert int(broker.hget(keys.meta(INBOX), "bytes") or 0) == stored
+    assert [outcome.verdict for outcome in blocking.perform(sends[:13])] == [Verdict.DONE] * 13
+
+
+@ensureDeferred
+async def test_expired_entries_are_skipped(twisted: TwistedLayer, blocking: RedisLayer) -> None:
+    """What died in the inbox before it was read is not given out when it stands in front."""
+    await begin(twisted)
+    blocking.perform([Send(INBOX + "c", b"short", ttl_ms=10), Send(INBOX + "c", b"long")])
+    await deferLater(reactor, 0.03)
+    assert payloads(await twisted.read_inbox(INBOX, 0, 100)) == [b"long"]
+
+
+@ensureDeferred
+async def test_a_flush_changes_the_epoch(twisted: TwistedLayer, blocking: RedisLayer) -> None:
+    """A waiting reader learns at its next look that all was lost, and misses nothing new."""
+    first = await begin(twisted)
+    blocking.perform([Send(INBOX + "c", b"old")])
+    old = await twisted.read_inbox(INBOX, 0, 100)
+    blocking.flush()
+    blocking.perform([Send(INBOX + "c", b"new")])
+    batch = await twisted.read_inbox(INBOX, old.entries[-1].id, 100)
+    assert payloads(batch) == [b"new"]
+    assert batch.epoch != first.epoch
+    assert batch.entries[0].id > old.entries[-1].id
+
+
+@ensureDeferred
+async def test_a_long_absence_changes_the_epoch(
+    twisted: TwistedLayer, blocking: RedisLayer, redis_url: str, settings: LayerSettings
+) -> None:
+    """An inbox unread for longer than entries live is out of its groups, and is told so.
+
+    The time of the last read is put back by hand, a minute and more.
+    """
+    first = await begin(twisted)
+    blocking.perform([Join("g", INBOX + "c"), Join("h", INBOX + "c")])
+    meta = RedisKeys(settings.prefix).meta(INBOX)
+    with redis.Redis.from_url(redis_url) as broker:
+        read = int(broker.hget(meta, "read") or 0)
+        broker.hset(meta, "read", read - 100_000)
+    lost = [SendGroup("g", b"lost")] * 2
+    assert [outcome.dropped for outcome in blocking.perform(lost)] == [1, 0]
+    assert blocking.group_channels("g") == []
+    batch = await twisted.read_inbox(INBOX, 0, 100)
+    assert batch.epoch != first.epoch
+    assert [entry.kind for entry in batch.entries] == [Kind.JOIN, Kind.JOIN]
+    blocking.perform([Join("g", INBOX + "c"), SendGroup("g", b"1"), SendGroup("h", b"2")])
+    batch = await twisted.read_inbox(INBOX, batch.entries[-1].id, 100)
+    assert payloads(batch) == [b"g", b"1", b"2"]
+
+
+@ensureDeferred
+async def test_killed_connections_lose_and_double_nothing(
+    twisted: TwistedLayer, blocking: RedisLayer, redis_url: str
+) -> None:
+    """With connections killed all the time, all sends arrive once, in order, through an inbox."""
+    await begin(twisted)
+    total, got, acknowledged = 1500, [], 0
+    answers = []
+    with redis.Redis.from_url(redis_url) as broker:
+        for number in range(total):
+            answers.append(twisted.perform(Send(INBOX + "c", b"%d" % number, urgent=True)))
+            if number % 5 == 0:
+                await deferLater(reactor, 0)
+            if number % 150 == 75:
+                broker.client_kill_filter(_type="normal", skipme=True)
+        while len(got) < total:
+            batch = await twisted.read_inbox(INBOX, acknowledged, 100)
+            got.extend(payloads(batch))
+            acknowledged = batch.entries[-1].id if batch.entries else acknowledged
+            if len(got) in range(300, 400):
+                broker.client_kill_filter(_type="normal", skipme=True)
+    assert got == [b"%d" % number for number in range(total)]
+    assert {outcome.verdict for outcome in await gatherResults(answers)} == {Verdict.DONE}
+    assert twisted.buffered_bytes == 0
+
+
+@ensureDeferred
+async def test_it_waits_for_a_broker(free_port: int, tmp_path: Any) -> None:
+    """Started without a broker it keeps trying; what was to be performed meanwhile is performed."""
+    layer = TwistedLayer(reactor, LayerSettings(f"redis://127.0.0.1:{free_port}/0"))
+    starting = layer.start()
+    answer = layer.perform(Send("work", b"early"))
+    reading = layer.read_inbox(INBOX, 0, 10)
+    await deferLater(reactor, 0.1)
+    assert not starting.called
+    assert not layer.is_up
+    valkey = EmbeddedValkey(tmp_path / "v", free_port)
+    valkey.start()
+    await starting
+    assert layer.is_up
+    assert (await answer).verdict is Verdict.DONE
+    assert (await reading).entries == ()
+    await layer.close()
+    valkey.stop()
+
+
+@ensureDeferred
+async def test_a_killed_broker(valkey: EmbeddedValkey) -> None:
+    """Kill -9 of the broker: reads and sends wait, memberships and entries stand afterwards."""
+    layer = TwistedLayer(reactor, LayerSettings(valkey.url))
+    await layer.start()
+    epoch = (await begin(layer)).epoch
+    await layer.perform(Join("g", INBOX + "c"))
+    batch = await layer.read_inbox(INBOX, 0, 10)
+    reading = layer.read_inbox(INBOX, batch.entries[-1].id, 10)
+    valkey.kill()
+    await until(lambda: not layer.is_up)
+    answer = layer.perform(SendGroup("g", b"after"))
+    assert layer.buffered_bytes > 0
+    valkey.start()
+    assert (await answer).dropped == 0
+    assert layer.buffered_bytes == 0
+    batch = await reading
+    assert (payloads(batch), batch.epoch) == ([b"after"], epoch)
+    await layer.close()
+
+
+@ensureDeferred
+async def test_a_bounded_buffer(valkey: EmbeddedValkey) -> None:
+    """While the broker is away, what is over the bound fails at once and the rest waits."""
+    layer = TwistedLayer(reactor, LayerSettings(valkey.url), buffer_bytes=3000)
+    await layer.start()
+    valkey.kill()
+    await until(lambda: not layer.is_up)
+    answers = [layer.perform(Send("work", b"x" * 1000)) for _ in range(2)]
+    with pytest.raises(LayerUnavailable, match="wait for Redis"):
+        await layer.perform(Send("work", b"x" * 1000))
+    valkey.start()
+    assert {outcome.verdict for outcome in await gatherResults(answers)} == {Verdict.DONE}
+    await layer.close()
+
+
+@ensureDeferred
+async def test_closing(valkey: EmbeddedValkey) -> None:
+    """Closing sends what waits; afterwards everything fails, waiting reads too."""
+    layer = TwistedLayer(reactor, LayerSettings(valkey.url))
+    await layer.start()
+    await begin(layer)
+    reading = layer.read_inbox(INBOX, 0, 10)
+    receiving = layer.receive_twisted(["a"])
+    await deferLater(reactor, 0.02)
+    answer = layer.perform(Send("work", b"last"))
+    await layer.close()
+    assert (await answer).verdict is Verdict.DONE
+    for failing in (reading, receiving, layer.perform(Send("work", b"late"))):
+        with pytest.raises(LayerUnavailable):
+            await failing
+    other = RedisLayer(LayerSettings(valkey.url))
+    assert [entry.payload for entry in other.take("w", ["work"], 9)] == [b"last"]
+    other.close()
+
+
+@ensureDeferred
+async def test_closing_without_a_broker(free_port: int) -> None:
+    """A layer that never found its broker closes at once, and what waited fails."""
+    layer = TwistedLayer(reactor, LayerSettings(f"redis://127.0.0.1:{free_port}/0"))
+    starting = layer.start()
+    answer = layer.perform(Send("work", b"x"))
+    await layer.close()
+    for failing in (answer, starting):
+        with pytest.raises(Exception, match="closed"):
+            await failing
+
+
+@ensureDeferred
+async def test_receiving_waits(twisted: TwistedLayer, blocking: RedisLayer) -> None:
+    """`receive_twisted` fires when a message comes."""
+    receiving = twisted.receive_twisted(["a", "P!"])
+    await deferLater(reactor, 0.05)
+    assert not receiving.called
+    blocking.send("P!c", {"n": 1})
+    assert await receiving == ("P!c", {"n": 1})
+
+
+@ensureDeferred
+async def test_a_cancelled_receive_loses_nothing(
+    twisted: TwistedLayer, blocking: RedisLayer
+) -> None:
+    """What arrives for a reader that gave up goes to the next one, without a long wait."""
+    receiving = twisted.receive_twisted(["a"])
+    await deferLater(reactor, 0.05)
+    receiving.cancel()
+    with pytest.raises(CancelledError):
+        await receiving
+    blocking.send("a", {"n": 1})
+    assert await twisted.receive_twisted(["a"]) == ("a", {"n": 1})
+    receiving = twisted.receive_twisted(["a"])
+    blocking.send("a", {"n": 2})
+    receiving.cancel()
+    with pytest.raises(CancelledError):
+        await receiving
+    assert await twisted.receive_twisted(["a"]) == ("a", {"n": 2})
+
+
+@ensureDeferred
+async def test_a_message_that_is_none(twisted: TwistedLayer, blocking: RedisLayer) -> None:
+    """Bytes that are no message are passed over; the reader goes on to the next."""
+    blocking.perform([Send("a", b"\xc1")])
+    blocking.send("a", {"n": 1})
+    assert await twisted.receive_twisted(["a"]) == ("a", {"n": 1})
+
+
+@ensureDeferred
+async def test_settings_reach_the_broker(valkey: EmbeddedValkey) -> None:
+    """Password and database of the URL are used."""
+    with redis.Redis.from_url(valkey.url) as broker:
+        broker.config_set("requirepass", "s3cret")
+    url = valkey.url.replace("redis://", "redis://:s3cret@").replace("/0", "/5")
+    settings = replace(LayerSettings(url), prefix="other")
+    layer = TwistedLayer(reactor, settings)
+    await layer.start()
+    await layer.send("work", {"n": 1})
+    blocking = RedisLayer(settings)
+    assert blocking.receive(["work"]) == ("work", {"n": 1})
+    entry_free = blocking.commit("w", [Done(1)])
+    assert entry_free.outcomes[0].verdict is Verdict.FENCED
+    with redis.Redis.from_url(url) as broker:
+        assert all(key.startswith(b"{other}:") for key in broker.scan_iter())
+    blocking.close()
+    await layer.close()
