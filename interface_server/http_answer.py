@@ -1,0 +1,137 @@
+"""The place of one answer in the row of answers that a connection owes.
+
+Turns responses into bytes and keeps them until the answers before it are out. Decides nothing
+about what is answered (`http_exchange.py`) and holds no transport (`http_output.py`).
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from interface_server.http_messages import RequestHead
+from interface_server.http_responses import ResponseFraming, own_page
+from interface_server.proxies import Peer
+from shared.messages import Headers, HttpResponse, ResponseChunk
+
+CLIENT_GONE = 499
+"""The status in the access log of a request whose client left unanswered; nginx's number."""
+
+
+class AnswerOwner(Protocol):
+    """The connection that an answer belongs to."""
+
+    def date_and_server(self) -> bytes:
+        """The header lines that every response carries."""
+
+    def emit(self, answer: "Answer", piece: bytes | Iterator[bytes]) -> None:
+        """Send a piece when the answers before this one are out."""
+
+    def answer_over(self, answer: "Answer") -> None:
+        """The answer has given all its pieces."""
+
+    def abort(self, counter: str) -> None:
+        """Cut the connection."""
+
+
+class Running(Protocol):
+    """The exchange that will give the answer."""
+
+    @property
+    def due_at(self) -> float | None:
+        """When its deadline passes, on the reactor's clock; None when it has none now."""
+
+    def deadline_passed(self) -> None:
+        """It has."""
+
+    def client_gone(self) -> None:
+        """The connection ended."""
+
+
+class Answer:
+    """One request's answer; `status` is 0 until its head is written.
+
+    `head` is None for a request that could not be read. `held` is its owner's.
+    """
+
+    __slots__ = (
+        "_framing",
+        "_is_head",
+        "_owner",
+        "exchange",
+        "held",
+        "is_over",
+        "is_safe",
+        "method",
+        "path",
+        "peer",
+        "started",
+        "status",
+    )
+
+    def __init__(
+        self, owner: AnswerOwner, head: RequestHead | None, peer: Peer, started: float, closes: bool
+    ) -> None:
+        self._owner = owner
+        self.method = head.method if head else "-"
+        self.path = head.path if head else "-"
+        self.is_safe = head is not None and head.is_safe and not head.has_body
+        self.peer = peer
+        self.started = started
+        self.status = 0
+        self.is_over = False
+        self.exchange: Running | None = None
+        self.held: list[bytes | Iterator[bytes]] = []
+        self._is_head = self.method == "HEAD"
+        self._framing = ResponseFraming(head.http_version if head else "1.1", self._is_head, closes)
+
+    @property
+    def closes(self) -> bool:
+        """Whether the connection must end behind this answer."""
+        return self._framing.closes
+
+    def close_behind(self) -> None:
+        """Let the connection end behind this answer; says so in its head if that is to come."""
+        self._framing.closes = True
+
+    def respond(self, response: HttpResponse) -> None:
+        """Give the response, or its first part when it says that more comes.
+
+        Raises: FramingBroken.
+        """
+        self.status = response.status
+        fixed = self._owner.date_and_server()
+        if not response.more_content:
+            self._owner.emit(self, self._framing.whole(response, fixed))
+            self._owner.answer_over(self)
+            return
+        self._owner.emit(
+            self,
+            self._framing.start(response.status, response.headers, response.content, fixed),
+        )
+
+    def more(self, chunk: ResponseChunk) -> None:
+        """Give more content. Raises: FramingBroken."""
+        piece = self._framing.more(chunk.content, not chunk.more_content)
+        if piece:
+            self._owner.emit(self, piece)
+        if not chunk.more_content:
+            self._owner.answer_over(self)
+
+    def own(self, status: int, detail: str, retry_after_s: int | None = None) -> None:
+        """Give a plain page of this server's own."""
+        extra: Headers = ()
+        if retry_after_s is not None:
+            extra = ((b"Retry-After", b"%d" % retry_after_s),)
+        self.respond(own_page(status, detail, extra))
+
+    def stream(self, status: int, headers: Headers, length: int, pieces: Iterator[bytes]) -> None:
+        """Give a response of `length` bytes that `pieces` makes as they are wanted."""
+        self.status = status
+        fixed = self._owner.date_and_server()
+        self._owner.emit(self, self._framing.start(status, headers, b"", fixed, length))
+        if not self._is_head:
+            self._owner.emit(self, pieces)
+        self._owner.answer_over(self)
+
+    def abort(self) -> None:
+        """Cut the connection, so that the client sees that the answer is not whole."""
+        self._owner.abort("http.response_cut")

@@ -1,0 +1,142 @@
+"""What goes out on one HTTP connection, in order and never more than its reader can take.
+
+While the reader keeps up, bytes go straight to the kernel, at half the cost of Twisted's buffer;
+else they are held up to a bound and given to the transport a piece at a time. Knows no request.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from interface_server.wires import Clock, TcpTransport
+from shared.logs import get_logger
+
+PIECE = 128 * 1024
+"""Bytes handed over at a time: what Twisted gives the kernel in one call."""
+
+_log = get_logger("interface_server.http")
+
+
+class Output:
+    """The only writer of one transport.
+
+    `behind_since` is the clock's time when the reader last took all of a piece, None while
+    nothing waits. `on_move` is called when that changes between the two, `on_broken` with a
+    counter's name when the connection cannot go on. Iterators give pieces that are made as they
+    are wanted (files).
+    """
+
+    __slots__ = (
+        "_clock",
+        "_held_bytes",
+        "_limit",
+        "_on_broken",
+        "_on_move",
+        "_queue",
+        "_then",
+        "_transport",
+        "behind_since",
+    )
+
+    def __init__(
+        self,
+        transport: TcpTransport,
+        clock: Clock,
+        limit: int,
+        on_move: Callable[[], None],
+        on_broken: Callable[[str], None],
+    ) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._limit = limit
+        self._on_move = on_move
+        self._on_broken = on_broken
+        self._queue: deque[bytes | Iterator[bytes]] = deque()
+        self._held_bytes = 0
+        self._then: Callable[[], None] | None = None
+        self.behind_since: float | None = None
+
+    def write(self, piece: bytes) -> None:
+        """Send bytes behind what was given before."""
+        if self.behind_since is None:
+            sent = self._transport.writeSomeData(piece)
+            if sent == len(piece):
+                return
+            if isinstance(sent, int):
+                piece = piece[sent:]
+        if self._held_bytes + len(piece) > self._limit:
+            self._on_broken("http.output_overflow")
+            return
+        self._held_bytes += len(piece)
+        self._queue.append(piece)
+        self._fall_behind()
+
+    def stream(self, pieces: Iterator[bytes]) -> None:
+        """Send all that the iterator gives."""
+        self._queue.append(pieces)
+        self._fall_behind()
+
+    def when_flushed(self, then: Callable[[], None]) -> None:
+        """Call `then` once everything is on its way."""
+        if self.behind_since is None:
+            then()
+        else:
+            self._then = then
+
+    def detach(self) -> None:
+        """Let go of the transport; what is still held here is dropped."""
+        self._queue.clear()
+        self._then = None
+        if self.behind_since is not None:
+            self.behind_since = None
+            self._transport.unregisterProducer()
+
+    def resumeProducing(self) -> None:  # noqa: N802  the interface's name
+        """The transport holds nothing: give it the next piece, or go back to the direct way."""
+        self.behind_since = self._clock.seconds()
+        while self._queue:
+            piece = self._next_piece()
+            if piece:
+                self._transport.write(piece)
+                return
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        if self.behind_since is None:  # an iterator broke and everything is over
+            return
+        self.behind_since = None
+        self._transport.unregisterProducer()
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+        else:
+            self._on_move()
+
+    def stopProducing(self) -> None:  # noqa: N802
+        """The connection ended."""
+        self._queue.clear()
+
+    def _fall_behind(self) -> None:
+        if self.behind_since is None:
+            self.behind_since = self._clock.seconds()
+            self._on_move()
+            self._transport.registerProducer(self, False)
+
+    def _next_piece(self) -> bytes:
+        first = self._queue[0]
+        if isinstance(first, bytes):
+            piece = first[:PIECE]
+            self._held_bytes -= len(piece)
+            if len(first) > PIECE:
+                self._queue[0] = first[PIECE:]
+            else:
+                self._queue.popleft()
+            return piece
+        try:
+            return next(first)
+        except StopIteration:
+            self._queue.popleft()
+        except OSError as error:
+            self._queue.clear()
+            _log.error("file_not_readable", error=str(error))
+            self._on_broken("http.file_not_readable")
+        return b""

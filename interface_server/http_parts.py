@@ -1,0 +1,120 @@
+"""What all HTTP connections of a process share, and what is answered without a worker.
+
+Holds the open connections so that they can be ended in order; reads no bytes.
+"""
+
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, succeed
+
+from interface_server.gateway import Gateway
+from interface_server.http_answer import CLIENT_GONE, Answer
+from interface_server.http_messages import RequestHead, without_root
+from interface_server.http_responses import DateAndServer, own_page
+from interface_server.http_upload import BodyBudget
+from interface_server.proxies import TrustedProxies
+from interface_server.static_files import FileResponse
+from interface_server.wires import Clock
+from shared.messages import HttpResponse
+
+HEALTH_PATH = "/healthz"
+
+
+class Drainable(Protocol):
+    """A connection that can be ended."""
+
+    def drain(self) -> None:
+        """End as soon as what was asked for is answered; at once when idle."""
+
+    def abort(self, counter: str) -> None:
+        """End now."""
+
+
+class HttpParts:
+    """Shared by all connections: the process behind them, its clock, its bounds."""
+
+    def __init__(self, gateway: Gateway, clock: Clock) -> None:
+        self.gateway = gateway
+        self.clock = clock
+        self.proxies = TrustedProxies(gateway.settings.trusted_proxies)
+        self.budget = BodyBudget(gateway.settings.bodies_total)
+        self.is_draining = False
+        self._date = DateAndServer(gateway.settings.server_header)
+        self._connections: set[Drainable] = set()
+        self._drained: list[Deferred[None]] = []
+
+    @property
+    def connection_count(self) -> int:
+        """How many HTTP connections are open."""
+        return len(self._connections)
+
+    def opened(self, connection: Drainable) -> None:
+        """A client came."""
+        self._connections.add(connection)
+
+    def closed(self, connection: Drainable) -> None:
+        """A client left, or its connection is no HTTP connection any more."""
+        self._connections.discard(connection)
+        if not self._connections:
+            drained, self._drained = self._drained, []
+            for waiting in drained:
+                waiting.callback(None)
+
+    def drain(self) -> Deferred[None]:
+        """End every connection as soon as what was asked for is answered; fires with the last."""
+        self.is_draining = True
+        for connection in tuple(self._connections):
+            connection.drain()
+        if not self._connections:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._drained.append(waiting)
+        return waiting
+
+    def abort_all(self) -> None:
+        """End every connection now."""
+        for connection in tuple(self._connections):
+            connection.abort("http.cut_at_stop")
+
+    def date_and_server(self) -> bytes:
+        """The header lines that every response carries."""
+        return self._date.at(self.gateway.wall_clock())
+
+    def answer_locally(self, answer: Answer, head: RequestHead) -> bool:
+        """Answer what needs no worker: `/healthz` and mounted files. False for all else."""
+        path = without_root(head.path, self.gateway.settings.root_path)
+        if path == HEALTH_PATH:
+            answer.respond(self._health(head.method))
+            return True
+        static = self.gateway.static
+        found = static.answer(head.method, path, head.headers) if static is not None else None
+        if found is None:
+            return False
+        if isinstance(found, FileResponse):
+            answer.stream(found.status, found.headers, found.length, found.pieces)
+        else:
+            answer.respond(found)
+        return True
+
+    def is_local(self, head: RequestHead) -> bool:
+        """Whether `answer_locally` would answer."""
+        path = without_root(head.path, self.gateway.settings.root_path)
+        static = self.gateway.static
+        return path == HEALTH_PATH or (static is not None and static.covers(path))
+
+    def log(self, answer: Answer) -> None:
+        """Write the answer's line in the access log."""
+        self.gateway.access_log.http(
+            answer.method,
+            answer.path,
+            answer.status or CLIENT_GONE,
+            self.clock.seconds() - answer.started,
+            answer.peer.client,
+        )
+
+    def _health(self, method: str) -> HttpResponse:
+        if method not in ("GET", "HEAD"):
+            return own_page(405, "Only GET and HEAD.", ((b"Allow", b"GET, HEAD"),))
+        status, body = self.gateway.health()
+        headers = ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store"))
+        return HttpResponse(status, headers, body)

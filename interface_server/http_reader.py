@@ -1,0 +1,79 @@
+"""The bytes that one HTTP connection received and has not used: finds the next head in them.
+
+Starts nothing and answers nothing; `http1.py` says when the next request may come.
+"""
+
+from interface_server.http_messages import (
+    END_OF_HEAD,
+    RequestHead,
+    RequestRefused,
+    incomplete_head_fault,
+    parse_head,
+)
+
+
+class RequestReader:
+    """`raw_head` are the bytes of the last head that was read.
+
+    `partial_since` is when the first bytes of a head came whose end is not here yet, None
+    without such.
+    """
+
+    __slots__ = ("_max_head", "_max_headers", "_put_back", "partial_since", "raw_head", "unread")
+
+    def __init__(self, max_head: int, max_headers: int) -> None:
+        self._max_head = max_head
+        self._max_headers = max_headers
+        self._put_back: RequestHead | None = None
+        self.unread = b""
+        self.raw_head = b""
+        self.partial_since: float | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of a next request is here."""
+        return not self.unread and self._put_back is None
+
+    def feed(self, received: bytes) -> None:
+        """Take more bytes."""
+        self.unread = self.unread + received if self.unread else received
+
+    def skip(self, size: int) -> None:
+        """Forget the first `size` bytes: they were used."""
+        self.unread = self.unread[size:]
+
+    def take_rest(self) -> bytes:
+        """All that is left, which is forgotten here."""
+        rest, self.unread = self.unread, b""
+        self._put_back = None
+        return rest
+
+    def next_head(self, now: float) -> RequestHead | None:
+        """The next request's head; None while its end is not here. Raises: RequestRefused."""
+        if self._put_back is not None:
+            head, self._put_back = self._put_back, None
+            return head
+        while self.unread.startswith(b"\r\n"):  # RFC 9112 section 2.2
+            self.unread = self.unread[2:]
+        if not self.unread:
+            return None
+        end = self.unread.find(END_OF_HEAD, 0, self._max_head)
+        if end < 0:
+            self._check_partial()
+            if self.partial_since is None:
+                self.partial_since = now
+            return None
+        self.raw_head, self.unread = self.unread[: end + 4], self.unread[end + 4 :]
+        self.partial_since = None
+        return parse_head(self.raw_head, self._max_headers)
+
+    def put_back(self, head: RequestHead) -> None:
+        """Give `head` again at the next call: it cannot start yet."""
+        self._put_back = head
+
+    def _check_partial(self) -> None:
+        if len(self.unread) >= self._max_head:
+            raise RequestRefused(431, f"a head of more than {self._max_head} bytes")
+        fault = incomplete_head_fault(self.unread)
+        if fault is not None:
+            raise RequestRefused(400, fault)

@@ -1,0 +1,76 @@
+"""What this package uses of Twisted's reactor and transports, as types that mypy can check.
+
+Twisted says the same with zope interfaces, which mypy cannot read. Holds no code.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IAddress
+
+
+class Call(Protocol):
+    """A call that is due later."""
+
+    def cancel(self) -> None:
+        """Forget it."""
+
+    def reset(self, delay: float) -> None:
+        """Make it due `delay` seconds from now."""
+
+
+class Clock(Protocol):
+    """The reactor's time."""
+
+    def seconds(self) -> float:
+        """Seconds on a clock of its own."""
+
+    def callLater(  # noqa: N802  the interface's name
+        self, delay: float, callable: Callable[..., object], *args: Any
+    ) -> Call:
+        """Call after `delay` seconds."""
+
+
+class TcpTransport(Protocol):
+    """A connection's transport."""
+
+    protocol: Any
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, in order."""
+
+    def writeSomeData(self, data: bytes) -> int | BaseException:  # noqa: N802
+        """Give bytes to the kernel at once, past what `write` holds; how many it took."""
+
+    def loseConnection(self) -> None:  # noqa: N802
+        """Close once everything is sent."""
+
+    def loseWriteConnection(self) -> None:  # noqa: N802
+        """Close the way out only, once everything is sent."""
+
+    def abortConnection(self) -> None:  # noqa: N802
+        """Close now."""
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        """Stop reading."""
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        """Read again."""
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: N802
+        """Tell `producer` when the reader is behind."""
+
+    def unregisterProducer(self) -> None:  # noqa: N802
+        """Stop that."""
+
+    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802
+        """Send small writes at once."""
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:  # noqa: N802
+        """Probe a silent peer."""
+
+    def getPeer(self) -> IAddress:  # noqa: N802
+        """The other end."""
+
+    def getHost(self) -> IAddress:  # noqa: N802
+        """This end."""

@@ -1,0 +1,50 @@
+"""From a checked request head to the event of a handshake, and to the head that Autobahn is given.
+
+Decides nothing about who may connect: that is a worker's, which gets all headers.
+"""
+
+from interface_server.http_messages import RequestHead, without_root
+from interface_server.proxies import Peer, with_host
+from shared.messages import WsConnect
+
+_KEPT = frozenset({b"upgrade", b"connection", b"sec-websocket-key", b"sec-websocket-version"})
+_PROTOCOLS = b"sec-websocket-protocol"
+
+
+def ws_connect(head: RequestHead, peer: Peer, reply_channel: str, root_path: str = "") -> WsConnect:
+    """The event that asks a worker about this handshake."""
+    return WsConnect(
+        reply_channel,
+        without_root(head.path, root_path) if root_path else head.path,
+        "wss" if peer.scheme == "https" else "ws",
+        head.query_string,
+        root_path,
+        with_host(head.headers, peer.host),
+        peer.client,
+        peer.server,
+        offered_subprotocols(head),
+    )
+
+
+def offered_subprotocols(head: RequestHead) -> tuple[str, ...]:
+    """What the client offers, best first. Source: RFC 6455 section 11.3.4."""
+    return tuple(
+        text
+        for name, value in head.headers
+        if name == _PROTOCOLS
+        for part in value.split(b",")
+        if (text := part.strip(b" \t").decode("latin-1"))
+    )
+
+
+def canonical_head(head: RequestHead) -> bytes:
+    """The handshake with only those headers that decide it, for Autobahn's own checks.
+
+    Extensions are left out: this server offers none. So is Origin, which a worker judges.
+    """
+    lines = [b"GET / HTTP/1.1", b"host: localhost"]
+    lines += [name + b": " + value for name, value in head.headers if name in _KEPT]
+    offered = offered_subprotocols(head)
+    if offered:
+        lines.append(_PROTOCOLS + b": " + ", ".join(offered).encode("latin-1"))
+    return b"\r\n".join([*lines, b"", b""])

@@ -1,0 +1,291 @@
+"""What a socket does in each of its transitions; which one it is says `ws_session.py`.
+
+Writes to no wire, asks no layer and reads no clock. Source: the ASGI draft's WebSocket messages;
+RFC 6455 section 7.4 for the codes.
+"""
+
+from interface_server import ws_steps as step
+from interface_server.gateway import BINARY_FRAME, TEXT_FRAME, unmasked_frame
+from interface_server.ws_flow import EventFlow
+from interface_server.ws_steps import SessionLimits, State
+from shared.errors import InvalidMessage
+from shared.messages import WsReply
+
+VANISHED = 1006
+MESSAGE_TOO_BIG = 1009
+INTERNAL_ERROR = 1011
+SERVICE_RESTART = 1012
+TRY_AGAIN_LATER = 1013
+
+
+class Moves:
+    """One socket and everything that it can do.
+
+    Each method takes what happened and `now` in seconds, and notes the actions.
+    """
+
+    __slots__ = (
+        "_actions",
+        "_answer_by",
+        "_close_code",
+        "_flow",
+        "_is_paused",
+        "_limits",
+        "_offered",
+        "state",
+    )
+
+    def __init__(self, channel: str, path: str, limits: SessionLimits) -> None:
+        self.state = State.NEW
+        self._offered: tuple[str, ...] = ()
+        self._limits = limits
+        self._flow = EventFlow(channel, path, limits.event_timeout_s)
+        self._answer_by: float | None = None
+        self._is_paused = False
+        self._close_code = VANISHED
+        self._actions: list[step.Action] = []
+
+    @property
+    def deadline(self) -> float | None:
+        """When `TimePassed` is due."""
+        if self._flow.retry_at is not None:
+            return self._flow.retry_at
+        return self._answer_by if self._answer_by is not None else self._flow.overdue_at
+
+    def actions(self) -> list[step.Action]:
+        """What was noted since the last call, in order."""
+        actions, self._actions = self._actions, []
+        return actions
+
+    def start(self, happened: step.Started, now: float) -> None:
+        """Ask a worker about the handshake."""
+        self.state, self._offered = State.CONNECTING, happened.connect.subprotocols
+        self._answer_by = now + self._limits.connect_timeout_s
+        self._do(self._flow.connect(happened.connect, self._limits.connect_timeout_s, now))
+
+    def answer(self, happened: step.Replied, now: float) -> None:
+        """Accept or refuse the handshake; data accepts too, a close without data refuses."""
+        reply = happened.reply
+        has_data = reply.text is not None or reply.binary is not None
+        if reply.subprotocol is not None and reply.subprotocol not in self._offered:
+            expected = f"one of the offered {list(self._offered)}"
+            error = InvalidMessage("subprotocol", expected, reply.subprotocol)
+            self.complain(step.Garbled(error), now)
+        elif reply.accept or (reply.accept is None and has_data):
+            self.state, self._answer_by = State.OPEN, None
+            self._do(step.Accept(reply.subprotocol))
+            self.act(happened, now)
+        elif reply.accept is False or reply.close is not None:
+            self._refuse(403)
+
+    def answer_missed(self, happened: step.Receipted, now: float) -> None:
+        """Refuse when the connect was handled for good without an answer."""
+        receipt = happened.receipt
+        if not self._landed(happened):
+            return
+        if receipt.kind == "dead":
+            self._report("error", "websocket_connect_dead")
+            self._refuse(503)
+        elif receipt.kind == "done" and not receipt.later:
+            self._report("error", "websocket_unanswered", expected="accept or close", came=None)
+            self._refuse(500)
+
+    def connect_refused(self, happened: step.Refused, now: float) -> None:
+        """The workers' list takes no handshake now."""
+        self._do(step.Count("websocket_connects_" + happened.reason))
+        self._refuse(503)
+
+    def answer_overdue(self, _: step.TimePassed, now: float) -> None:
+        """No worker answered in time."""
+        if self._answer_by is not None and now >= self._answer_by:
+            self._report("warning", "websocket_connect_timeout")
+            self._do(step.RefuseHandshake(503))
+            self.abandon(step.PeerGone(VANISHED), now)
+
+    def abandon(self, _: step.PeerGone, now: float) -> None:
+        """Nobody waits for the answer, but a worker that accepts must hear of the end."""
+        self.state = State.ABANDONED
+        self._answer_by = now + self._limits.event_timeout_s
+
+    def refuse_stopping(self, _: step.Stopped, now: float) -> None:
+        """A handshake while this server goes."""
+        self._refuse(503)
+
+    def answer_late(self, happened: step.Replied, now: float) -> None:
+        """An acceptance that nobody waits for any more ends like a vanished peer."""
+        reply = happened.reply
+        has_data = reply.text is not None or reply.binary is not None
+        if reply.accept or (reply.accept is None and has_data):
+            self._answer_by = None
+            self.go(step.PeerGone(VANISHED), now)
+
+    def answer_never(self, happened: step.Receipted, now: float) -> None:
+        """The abandoned connect was handled without being accepted."""
+        receipt = happened.receipt
+        if self._landed(happened) and receipt.kind != "taken" and not receipt.later:
+            self._end()
+
+    def give_up(self, _: object, now: float) -> None:
+        """The abandoned connect will not be answered."""
+        if self._answer_by is None or now >= self._answer_by:
+            self._end()
+
+    def forget(self, _: object, now: float) -> None:
+        """Nothing waits and nobody was told anything."""
+        self._end()
+
+    def act(self, happened: step.Replied, now: float) -> None:
+        """Send data, then close."""
+        frame = data_frame(happened.reply)
+        if frame is not None:
+            self._do(step.Write(frame))
+        if happened.reply.close is not None:
+            self._close(happened.reply.close)
+
+    def complain(self, happened: step.Garbled, now: float) -> None:
+        """Log a malformed reply and go on."""
+        error = happened.error
+        facts = {"key": error.key, "expected": error.expected, "came": error.came}
+        self._report("error", "invalid_reply", **facts)
+        self._do(step.Count("invalid_replies"))
+
+    def miss(self, _: step.Replied, now: float) -> None:
+        """Data for a socket that takes none any more."""
+        self._do(step.Count("websocket_replies_too_late"))
+
+    def overflow(self, _: step.Overflowed, now: float) -> None:
+        """Close on a reader that does not read."""
+        self._report("warning", "websocket_slow_reader", code=TRY_AGAIN_LATER)
+        self._do(step.Count("websocket_slow_readers"))
+        self._close(TRY_AGAIN_LATER)
+
+    def stop(self, _: step.Stopped, now: float) -> None:
+        """Send the peer elsewhere."""
+        self._close(SERVICE_RESTART)
+
+    def take_frame(self, happened: step.FrameCame, now: float) -> None:
+        """Send a frame, or let it wait for the event in flight."""
+        self._flow.push(happened.content)
+        self._send_next(now)
+
+    def drop_frame(self, _: step.FrameCame, now: float) -> None:
+        """A frame that came behind our close frame."""
+        self._do(step.Count("websocket_frames_after_close"))
+
+    def land(self, happened: step.Receipted, now: float) -> None:
+        """The event in flight was handled, or given up; the next may go."""
+        if not self._landed(happened):
+            return
+        if happened.receipt.kind == "dead" and self.state is State.OPEN:
+            self._report("error", "websocket_event_dead", order=happened.order)
+            self._close(INTERNAL_ERROR)
+        self._send_next(now)
+
+    def retry_later(self, happened: step.Refused, now: float) -> None:
+        """Pause the peer and try again, except what no list would ever take."""
+        self._do(step.Count("websocket_events_" + happened.reason))
+        if happened.reason != "too_large":
+            self._flow.refused(happened.order, now)
+            self._adjust_reading()
+        elif happened.order == self._flow.order and self._flow.is_flying:
+            self._report("error", "websocket_event_too_large", order=happened.order)
+            self._flow.lose_flight()
+            if self.state is State.OPEN:
+                self._close(MESSAGE_TOO_BIG)
+            self._send_next(now)
+
+    def check_time(self, _: step.TimePassed, now: float) -> None:
+        """Try a refused flight again; give up one that nobody handled in time."""
+        flow = self._flow
+        if flow.overdue_at is not None and now >= flow.overdue_at:
+            self._report("error", "websocket_event_timeout", order=flow.order)
+            self._do(step.Count("websocket_event_timeouts"))
+            flow.lose_flight()
+            flow.lose_queue()
+            if self.state is State.OPEN:
+                self._close(TRY_AGAIN_LATER)
+            self._send_next(now)
+        else:
+            self.retry(step.TimePassed(), now)
+
+    def retry(self, _: step.TimePassed, now: float) -> None:
+        """Try a refused flight again."""
+        if self._flow.retry_at is not None and now >= self._flow.retry_at:
+            self._do(self._flow.again())
+            self._adjust_reading()
+
+    def go(self, happened: step.PeerGone, now: float) -> None:
+        """The connection of an accepted socket ended: what waits, then the disconnect."""
+        self.state, self._close_code, self._is_paused = State.GONE, happened.code, False
+        self._send_next(now)
+
+    def left(self, happened: step.Placed, now: float) -> None:
+        """The disconnect is in the layer."""
+        if happened.order == self._flow.order:
+            self._end()
+
+    def stay(self, happened: step.Refused, now: float) -> None:
+        """The layer took no disconnect: it is told again until it does."""
+        self._flow.refused(happened.order, now)
+
+    def ignore(self, _: object, now: float) -> None:
+        """It changes nothing in this state."""
+
+    def _do(self, action: step.Action) -> None:
+        self._actions.append(action)
+
+    def _report(self, level: str, event: str, **facts: object) -> None:
+        self._do(step.Report(level, event, tuple(facts.items())))
+
+    def _refuse(self, status: int) -> None:
+        self._do(step.RefuseHandshake(status))
+        self._end()
+
+    def _close(self, code: int) -> None:
+        self.state = State.CLOSING
+        self._do(step.Close(code))
+        self._adjust_reading()
+
+    def _end(self) -> None:
+        self.state, self._answer_by = State.ENDED, None
+        self._flow.lose_flight()
+        self._flow.lose_queue()
+        self._do(step.End())
+
+    def _landed(self, happened: step.Receipted) -> bool:
+        if self._flow.landed(happened.order, happened.receipt):
+            return True
+        self._do(step.Count("websocket_receipts_unexpected"))
+        return False
+
+    def _send_next(self, now: float) -> None:
+        """The frames that wait, or the end when the connection has ended."""
+        sends = self._flow.next_frames(now)
+        if sends is None and self.state is State.GONE and not self._flow.is_flying:
+            self.state = State.LEAVING
+            sends = self._flow.disconnect(self._close_code, now)
+        if sends is not None:
+            self._do(sends)
+        self._adjust_reading()
+
+    def _adjust_reading(self) -> None:
+        """Pause past a bound, or while the layer refuses; resume at half of it."""
+        flow, limits = self._flow, self._limits
+        share = 2 if self._is_paused else 1
+        wanted = self.state is State.OPEN and (
+            flow.retry_at is not None
+            or flow.queued_frames * share >= limits.queue_frames
+            or flow.queued_bytes * share >= limits.queue_bytes
+        )
+        if wanted != self._is_paused:
+            self._is_paused = wanted
+            self._do(step.PauseReading() if wanted else step.ResumeReading())
+
+
+def data_frame(reply: WsReply) -> bytes | None:
+    """The frame that carries a reply's data; None when it has none."""
+    if reply.text is not None:
+        return unmasked_frame(TEXT_FRAME, reply.text.encode())
+    if reply.binary is not None:
+        return unmasked_frame(BINARY_FRAME, reply.binary)
+    return None

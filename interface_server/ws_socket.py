@@ -1,0 +1,231 @@
+"""Runs one socket's session: tells it what happened and does what it says.
+
+Speaks with the layer through the gateway and with the peer through a `Wire`; every rule is in
+`ws_session.py`, every byte in `ws_protocol.py`.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.python.failure import Failure
+
+from channel_layer.layer import Entry, Outcome, Verdict
+from interface_server import ws_steps as step
+from interface_server.gateway import Broadcast, Gateway
+from interface_server.lazy_timer import LazyTimer
+from interface_server.wires import Clock
+from interface_server.ws_session import Session
+from interface_server.ws_steps import SessionLimits, State
+from shared import codec
+from shared.errors import InvalidMessage, LayerUnavailable, MessageTooLarge
+from shared.logs import get_logger
+from shared.messages import WsConnect
+
+log = get_logger("websocket")
+
+
+class Wire(Protocol):
+    """The connection as a session sees it."""
+
+    def accept(self, subprotocol: str | None) -> None:
+        """Complete the handshake."""
+
+    def refuse(self, status: int) -> None:
+        """Answer the handshake with an HTTP status and close."""
+
+    def write_frame(self, frame: bytes) -> None:
+        """Write one whole frame, unless the connection is closing."""
+
+    def close(self, code: int) -> None:
+        """Begin the closing handshake."""
+
+    def pause_reading(self) -> None:
+        """Read no more."""
+
+    def resume_reading(self) -> None:
+        """Read again."""
+
+
+class Socket:
+    """One socket; a Receiver for its reply channel. `on_end` is called once, at its very end."""
+
+    __slots__ = (
+        "_channel",
+        "_client",
+        "_clock",
+        "_doing",
+        "_gateway",
+        "_is_accepted",
+        "_on_end",
+        "_path",
+        "_session",
+        "_timer",
+        "_wire",
+    )
+
+    def __init__(
+        self,
+        clock: Clock,
+        gateway: Gateway,
+        connect: WsConnect,
+        limits: SessionLimits,
+        wire: Wire,
+        on_end: Callable[["Socket"], None],
+    ) -> None:
+        self._clock = clock
+        self._gateway = gateway
+        self._channel = connect.reply_channel
+        self._path = connect.path
+        self._client = connect.client
+        self._wire = wire
+        self._on_end = on_end
+        self._session = Session(self._channel, self._path, limits)
+        self._timer = LazyTimer(clock, self._time_passed)
+        self._doing: list[step.Action] | None = None
+        self._is_accepted = False
+
+    def shake_hands(self, connect: WsConnect) -> None:
+        """A valid handshake came: ask a worker."""
+        self._log_access("HANDSHAKING")
+        self._gateway.register(self._channel, self)
+        self._feed(step.Started(connect))
+
+    def never_began(self) -> None:
+        """The handshake was refused before anybody was asked."""
+        self._log_access("REJECT")
+        self._on_end(self)
+
+    def message_came(self, content: str | bytes) -> None:
+        """The peer sent one whole message."""
+        self._feed(step.FrameCame(content))
+
+    def overflowed(self) -> None:
+        """Too much waits for the peer to read."""
+        self._feed(step.Overflowed())
+
+    def fell_silent(self) -> None:
+        """The peer answered no ping; its connection is about to be cut."""
+        log.info("websocket_ping_timeout", path=self._path)
+        self._gateway.count("websocket_ping_timeouts")
+
+    def ended(self, code: int) -> None:
+        """The connection is over."""
+        if self._is_accepted:
+            self._log_access("DISCONNECT")
+        self._feed(step.PeerGone(code))
+
+    def stop(self) -> None:
+        """This server goes: refuse a waiting handshake, close an open socket with 1012."""
+        if self._session.state is not State.NEW:
+            self._feed(step.Stopped())
+
+    def reply(self, entry: Entry) -> None:
+        """A worker's reply."""
+        try:
+            happened: step.Input = step.Replied(codec.decode_ws_reply(entry.payload))
+        except InvalidMessage as error:
+            happened = step.Garbled(error)
+        self._feed(happened)
+
+    def receipt(self, entry: Entry) -> None:
+        """What became of an event."""
+        try:
+            happened: step.Input = step.Receipted(entry.order, codec.decode_receipt(entry.payload))
+        except InvalidMessage as error:
+            happened = step.Garbled(error)
+        self._feed(happened)
+
+    def broadcast(self, broadcast: Broadcast) -> None:
+        """A group's message: its frame was built once for all members.
+
+        Raises: InvalidMessage when it is no reply to a socket.
+        """
+        reply = broadcast.ws_reply
+        state = self._session.state
+        if state is State.OPEN and reply.close is None:
+            frame = broadcast.ws_frame
+            if frame:
+                self._wire.write_frame(frame)
+        elif state is State.OPEN or state is State.CONNECTING:
+            self._feed(step.Replied(reply))
+
+    def _feed(self, happened: step.Input) -> None:
+        """Tell the session, then act; what happens while acting is acted on behind it."""
+        actions = self._session.feed(happened, self._clock.seconds())
+        if self._doing is not None:
+            self._doing.extend(actions)
+            return
+        self._doing = actions
+        try:
+            for action in actions:
+                self._perform(action)
+        finally:
+            self._doing = None
+        deadline = self._session.deadline
+        if deadline is not None:
+            self._timer.not_after(deadline)
+
+    def _perform(self, action: step.Action) -> None:
+        match action:
+            case step.PlaceEvents():
+                self._place(action)
+            case step.Write(frame):
+                self._wire.write_frame(frame)
+            case step.Accept(subprotocol):
+                self._is_accepted = True
+                self._log_access("CONNECT")
+                self._wire.accept(subprotocol)
+            case step.RefuseHandshake(status):
+                self._log_access("REJECT")
+                self._wire.refuse(status)
+            case step.Close(code):
+                self._wire.close(code)
+            case step.PauseReading():
+                self._wire.pause_reading()
+            case step.ResumeReading():
+                self._wire.resume_reading()
+            case step.Report(level, event, facts):
+                write = log.error if level == "error" else log.warning
+                write(event, path=self._path, **dict(facts))
+            case step.Count(what):
+                self._gateway.count(what)
+            case step.End():
+                self._timer.stop()
+                self._gateway.unregister(self._channel)
+                self._on_end(self)
+
+    def _time_passed(self) -> None:
+        deadline = self._session.deadline
+        if deadline is None:
+            return
+        if self._clock.seconds() >= deadline:
+            self._feed(step.TimePassed())
+        else:
+            self._timer.not_after(deadline)
+
+    def _place(self, action: step.PlaceEvents) -> None:
+        sends, order = action.sends, action.order
+        if len(sends) == 1:
+            placed = self._gateway.perform(sends[0])
+        else:
+            placed = self._gateway.perform_chain(sends)
+        placed.addCallbacks(
+            self._placed, self._unplaced, callbackArgs=(order,), errbackArgs=(order,)
+        )
+
+    def _placed(self, outcome: Outcome, order: int) -> None:
+        if outcome.verdict is Verdict.FULL:
+            self._feed(step.Refused(order, "full"))
+        elif self._session.state is State.LEAVING:
+            self._feed(step.Placed(order))
+
+    def _unplaced(self, failure: Failure, order: int) -> None:
+        if isinstance(failure.value, MessageTooLarge):
+            self._feed(step.Refused(order, "too_large"))
+            return
+        if not isinstance(failure.value, LayerUnavailable):
+            log.error("event_failed", path=self._path, traceback=failure.getTraceback())
+        self._feed(step.Refused(order, "away"))
+
+    def _log_access(self, event: str) -> None:
+        self._gateway.access_log.websocket(event, self._path, self._client)

@@ -1,0 +1,145 @@
+"""The table of one exchange: every state against everything that may happen."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interface_server.http_exchange import (
+    Abort,
+    Action,
+    Answer,
+    BadReply,
+    Blame,
+    ClientGone,
+    Continue,
+    Count,
+    DeadlinePassed,
+    Happened,
+    NotSent,
+    Respond,
+    State,
+    TellDisconnect,
+    step,
+)
+from shared.errors import InvalidMessage
+from shared.messages import HttpResponse, Receipt, ResponseChunk
+
+WHOLE = HttpResponse(200, (), b"a")
+BEGUN = HttpResponse(200, (), b"a", more_content=True)
+MORE = ResponseChunk(b"b", more_content=True)
+LAST = ResponseChunk(b"c")
+BAD = BadReply(InvalidMessage("text", "nothing", 5))
+TAKEN, DONE, LATER, DEAD = Receipt("taken"), Receipt("done"), Receipt("done", True), Receipt("dead")
+FULL, AWAY = NotSent(True), NotSent(False)
+LATE, GONE = DeadlinePassed(), ClientGone()
+EVERYTHING: list[Happened] = [
+    *(WHOLE, BEGUN, MORE, LAST, BAD, TAKEN, DONE, LATER, DEAD, FULL, AWAY, LATE, GONE)
+]
+
+
+def essence(actions: tuple[Action, ...]) -> list[object]:
+    """Actions without their words."""
+    return [
+        action.status
+        if isinstance(action, Answer)
+        else "response"
+        if isinstance(action, Respond | Continue)
+        else type(action)
+        for action in actions
+    ]
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.LATER])
+@pytest.mark.parametrize(
+    ("happened", "after", "actions"),
+    [
+        (WHOLE, State.OVER, ["response"]),
+        (BEGUN, State.STREAMING, ["response"]),
+        (MORE, State.OVER, [Blame, 500]),
+        (BAD, State.OVER, [Blame, 500]),
+        (FULL, State.OVER, [Blame, 503]),
+        (AWAY, State.OVER, [Blame, 503]),
+        (LATE, State.OVER, [Blame, 503]),
+        (GONE, State.OVER, [TellDisconnect, Count]),
+    ],
+)
+def test_before_an_answer(
+    state: State, happened: Happened, after: State, actions: list[object]
+) -> None:
+    """The first message decides."""
+    found, acts = step(state, happened)
+    assert (found, essence(acts)) == (after, actions)
+
+
+@pytest.mark.parametrize(
+    ("receipt", "after", "actions"),
+    [
+        (TAKEN, State.WAITING, []),
+        (DONE, State.OVER, [Blame, 500]),
+        (LATER, State.LATER, []),
+        (DEAD, State.OVER, [Blame, 503]),
+    ],
+)
+def test_receipts_before_an_answer(receipt: Receipt, after: State, actions: list[object]) -> None:
+    """Done without an answer is an error at once, unless the handler said later."""
+    found, acts = step(State.WAITING, receipt)
+    assert (found, essence(acts)) == (after, actions)
+
+
+@pytest.mark.parametrize(
+    ("happened", "after", "actions"),
+    [
+        (MORE, State.STREAMING, ["response"]),
+        (LAST, State.OVER, ["response"]),
+        (WHOLE, State.OVER, [Blame, Abort]),
+        (BAD, State.OVER, [Blame, Abort]),
+        (TAKEN, State.STREAMING, []),
+        (LATER, State.STREAMING, []),
+        (DONE, State.OVER, [Blame, Abort]),
+        (DEAD, State.OVER, [Blame, Abort]),
+        (LATE, State.STREAMING, []),
+        (GONE, State.OVER, [TellDisconnect, Count]),
+    ],
+)
+def test_in_the_middle_of_an_answer(
+    happened: Happened, after: State, actions: list[object]
+) -> None:
+    """What is not content cuts the connection: a page of ours cannot follow half of theirs."""
+    found, acts = step(State.STREAMING, happened)
+    assert (found, essence(acts)) == (after, actions)
+
+
+@given(st.lists(st.sampled_from(EVERYTHING)))
+def test_every_course_ends_once(course: list[Happened]) -> None:
+    """No input is unknown to a state; one head at most; after the end nothing is written."""
+    state = State.WAITING
+    heads, ends = 0, 0
+    for happened in course:
+        before = state
+        state, actions = step(state, happened)
+        heads += sum(isinstance(action, Respond | Answer) for action in actions)
+        ends += state is State.OVER and before is not State.OVER
+        if before is State.OVER:
+            assert state is State.OVER
+            assert all(isinstance(action, Count) for action in actions)
+        if any(isinstance(action, Answer) and action.status >= 500 for action in actions):
+            assert any(isinstance(action, Blame) for action in actions)
+    assert heads <= 1
+    assert ends <= 1
+
+
+@given(st.lists(st.binary(max_size=5), min_size=1), st.lists(st.sampled_from([TAKEN, LATER])))
+def test_no_content_is_lost_or_doubled(pieces: list[bytes], receipts: list[Receipt]) -> None:
+    """The client gets what the worker said, in order."""
+    said: list[Happened] = [HttpResponse(200, (), pieces[0], len(pieces) > 1)]
+    said += [ResponseChunk(piece, True) for piece in pieces[1:-1]]
+    said += [ResponseChunk(pieces[-1])] if len(pieces) > 1 else []
+    state, written = State.WAITING, b""
+    for happened in [*receipts, *said, *receipts]:
+        state, actions = step(state, happened)
+        for action in actions:
+            if isinstance(action, Respond):
+                written += action.response.content
+            elif isinstance(action, Continue):
+                written += action.chunk.content
+    assert (state, written) == (State.OVER, b"".join(pieces))

@@ -1,0 +1,193 @@
+"""The pump over a real layer: order, strangers, broken receivers, loss of all data."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import redis
+from pytest_twisted import ensureDeferred
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+
+import channel_layer
+from channel_layer.layer import Entry, Join, Kind, Leave, Send, SendGroup, SendReceipt
+from channel_layer.redis_blocking import RedisLayer
+from channel_layer.redis_twisted import TwistedLayer
+from interface_server.gateway import Broadcast
+from interface_server.reply_pump import ReplyPump
+from shared import codec
+from shared.messages import Receipt
+from shared.settings import LayerSettings
+
+INBOX = "server.response.PUMP!"
+
+
+class Ear:
+    """Writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+        self.fault: Exception | None = None
+
+    def _hear(self, what: object) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.heard.append(what)
+
+    def reply(self, entry: Entry) -> None:
+        self._hear(codec.unpack(entry.payload)["text"])
+
+    def receipt(self, entry: Entry) -> None:
+        self._hear(entry.order)
+
+    def broadcast(self, broadcast: Broadcast) -> None:
+        self._hear((broadcast.group, broadcast.ws_reply.text))
+
+
+class Pumping:
+    """A pump that runs over a real layer, and a blocking layer that plays the workers."""
+
+    def __init__(self, url: str, prefix: str, refresh_s: float) -> None:
+        self.counts: list[str] = []
+        self.twisted = TwistedLayer(reactor, LayerSettings(url, prefix))
+        self.workers: RedisLayer = channel_layer.connect(url, prefix=prefix)
+        clock: object = reactor
+        self.pump = ReplyPump(clock, self.twisted, INBOX, self.counts.append, refresh_s)  # type: ignore[arg-type]
+
+    async def does(self, *operations: object) -> None:
+        """The workers perform these."""
+        await deferToThread(self.workers.perform, operations)
+
+    async def members(self, group: str) -> list[str]:
+        """Who is in the group by the layer's word."""
+        return await deferToThread(self.workers.group_channels, group)
+
+
+@asynccontextmanager
+async def pumping(url: str, prefix: str, refresh_s: float = 1000.0) -> AsyncIterator[Pumping]:
+    made = Pumping(url, prefix, refresh_s)
+    await made.twisted.start()
+    made.pump.start()
+    try:
+        yield made
+    finally:
+        made.pump.stop()
+        await made.twisted.close()
+        made.workers.close()
+
+
+async def until(fact: Callable[[], bool]) -> None:
+    for _ in range(2000):
+        if fact():
+            return
+        await deferLater(reactor, 0.005)  # type: ignore[arg-type]
+    raise AssertionError("it never became true")
+
+
+def text(channel: str, content: str) -> Send:
+    return Send(channel, codec.pack({"text": content}))
+
+
+@ensureDeferred
+async def test_everything_for_a_channel_comes_in_its_order(redis_url: str, prefix: str) -> None:
+    """Replies, group messages and receipts keep the order in which they were performed."""
+    async with pumping(redis_url, prefix) as made:
+        ear, channel = Ear(), INBOX + "1"
+        made.pump.register(channel, ear)
+        done = SendReceipt(channel, codec.encode(Receipt("done")), 7)
+        group = SendGroup("g", codec.pack({"text": "all"}))
+        await made.does(
+            text(channel, "1"), group, Join("g", channel), group, text(channel, "2"), done
+        )
+        await made.does(Leave("g", channel), group, text(channel, "3"))
+        await until(lambda: len(ear.heard) == 5)
+        assert ear.heard == ["1", ("g", "all"), "2", 7, "3"]
+
+
+@ensureDeferred
+async def test_a_receiver_that_fails_stops_nobody(redis_url: str, prefix: str) -> None:
+    """The next entry and the other members of the group are served."""
+    async with pumping(redis_url, prefix) as made:
+        bad, good = Ear(), Ear()
+        bad.fault = RuntimeError("a fault of ours")
+        for name, ear in (("1", bad), ("2", good)):
+            made.pump.register(INBOX + name, ear)
+            await made.does(Join("g", INBOX + name))
+        group = SendGroup("g", codec.pack({"text": "all"}))
+        await made.does(text(INBOX + "1", "x"), group, text(INBOX + "2", "y"))
+        await until(lambda: len(good.heard) == 2)
+        assert good.heard == [("g", "all"), "y"]
+        assert made.counts.count("entries_failed") == 2
+
+
+@ensureDeferred
+async def test_a_stranger_that_joined_is_taken_out_again(redis_url: str, prefix: str) -> None:
+    """A socket that ended before its join arrived does not stay a member."""
+    async with pumping(redis_url, prefix) as made:
+        await made.does(Join("g", INBOX + "gone"), text(INBOX + "gone", "x"))
+        await until(lambda: made.counts == ["replies_to_nobody"])
+        while await made.members("g"):
+            pass
+        assert made.pump.groups == 0
+
+
+@ensureDeferred
+async def test_what_ends_leaves_its_groups(redis_url: str, prefix: str) -> None:
+    """Unregistering ends the memberships here and in the layer."""
+    async with pumping(redis_url, prefix) as made:
+        made.pump.register(INBOX + "1", Ear())
+        await made.does(Join("g", INBOX + "1"), Join("h", INBOX + "1"))
+        await until(lambda: made.pump.groups == 2)
+        made.pump.unregister(INBOX + "1")
+        while await made.members("g") or await made.members("h"):
+            pass
+        assert (made.pump.groups, made.pump.receivers) == (0, 0)
+
+
+@ensureDeferred
+async def test_after_a_loss_of_all_data_every_membership_is_told_again(
+    redis_url: str, prefix: str
+) -> None:
+    """The layer comes back empty; its groups fill without anybody's doing."""
+    async with pumping(redis_url, prefix) as made:
+        ears = [Ear() for _ in range(3)]
+        channels = [f"{INBOX}{number}" for number in range(3)]
+        for channel, ear in zip(channels, ears, strict=True):
+            made.pump.register(channel, ear)
+            await made.does(Join("g", channel))
+        await until(lambda: made.pump.groups == 1)
+        await deferToThread(made.workers.flush)
+        await made.does(text(channels[0], "wakes the reader"))
+        while await made.members("g") != channels:
+            pass
+        await made.does(SendGroup("g", codec.pack({"text": "all"})))
+        await until(lambda: all(("g", "all") in ear.heard for ear in ears))
+        assert "epochs" in made.counts
+
+
+@ensureDeferred
+async def test_memberships_are_refreshed_before_they_expire(redis_url: str, prefix: str) -> None:
+    """A socket that stays for days stays a member: the joins are told again and again."""
+    async with pumping(redis_url, prefix, refresh_s=0.05) as made:
+        ear = Ear()
+        made.pump.register(INBOX + "1", ear)
+        await made.does(Join("g", INBOX + "1"))
+        await until(lambda: made.pump.groups == 1)
+        told: list[float] = []
+        key = f"{{{prefix}}}:members:g"
+        with redis.Redis.from_url(redis_url) as raw:
+            while len(set(told)) < 3:
+                await made.does(text(INBOX + "1", "tick"))
+                told.append(await deferToThread(raw.zscore, key, INBOX + "1"))
+                await deferLater(reactor, 0.06)  # type: ignore[arg-type]
+        assert told == sorted(told)
+
+
+@ensureDeferred
+async def test_an_entry_of_a_kind_that_means_nothing_here_is_counted(
+    redis_url: str, prefix: str
+) -> None:
+    """A group name that is no ASCII does not stop the loop."""
+    async with pumping(redis_url, prefix) as made:
+        made.pump.dispatch(Entry(1, Kind.JOIN, INBOX + "1", b"\xff"))
+        assert made.counts == ["entries_failed"]
