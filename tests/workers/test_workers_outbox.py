@@ -1,0 +1,122 @@
+"""The outbox: steps as data, in the order of the calls."""
+
+import pytest
+from markupsafe import Markup
+
+from channel_layer.layer import MAX_MESSAGE_BYTES, Join, Leave, Send, SendGroup
+from shared import codec
+from shared.errors import InvalidMessage, InvalidName, MessageTooLarge
+from shared.messages import WsReply
+from workers.outbox import NoSocket, Outbox
+
+SOCKET = "server.response.P!c"
+
+
+def test_order():
+    """All steps stand in the order of the calls."""
+    outbox = Outbox(SOCKET)
+    outbox.accept("chat")
+    outbox.join("room")
+    outbox.send_text("ö")
+    outbox.send_bytes(b"\xff")
+    outbox.send("jobs", {"a": 1}, delay_ms=5)
+    outbox.send_group("room", {"text": "hi"})
+    outbox.leave("room", "other.channel")
+    outbox.reply("x!y", {"text": "y"})
+    outbox.close(4000)
+    assert outbox.operations == (
+        Send(SOCKET, codec.encode(WsReply(accept=True, subprotocol="chat"))),
+        Join("room", SOCKET),
+        Send(SOCKET, codec.encode(WsReply(text="ö"))),
+        Send(SOCKET, codec.encode(WsReply(binary=b"\xff"))),
+        Send("jobs", codec.pack({"a": 1}), delay_ms=5),
+        SendGroup("room", codec.pack({"text": "hi"})),
+        Leave("room", "other.channel"),
+        Send("x!y", codec.pack({"text": "y"})),
+        Send(SOCKET, codec.encode(WsReply(close=4000))),
+    )
+
+
+def test_refusal():
+    """Refusing a handshake is a reply that says so."""
+    outbox = Outbox(SOCKET)
+    outbox.refuse()
+    assert codec.decode_ws_reply(outbox.operations[0].payload) == WsReply(accept=False)
+
+
+def test_empty_frames():
+    """Empty text and empty bytes are frames too."""
+    outbox = Outbox(SOCKET)
+    outbox.send_text("")
+    outbox.send_bytes(b"")
+    replies = [codec.decode_ws_reply(step.payload) for step in outbox.operations]
+    assert replies == [WsReply(text=""), WsReply(binary=b"")]
+
+
+def test_state():
+    """A new state replaces the former; an empty one is kept as nothing; none is no change."""
+    outbox = Outbox(SOCKET)
+    assert outbox.new_state is None
+    state = {"count": 1}
+    outbox.state(state)
+    state["count"] = 2
+    assert codec.unpack(outbox.new_state) == {"count": 1}
+    outbox.state({})
+    assert outbox.new_state == b""
+
+
+def test_copies():
+    """What is changed after the call changes nothing that is sent; safe strings become plain."""
+    outbox = Outbox()
+    message = {"text": Markup("<b>"), "list": [1]}
+    outbox.send_group("g", message)
+    message["list"].append(2)
+    sent = codec.unpack(outbox.operations[0].payload)
+    assert sent == {"text": "<b>", "list": [1]}
+    assert type(sent["text"]) is str
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda outbox: outbox.accept(),
+        lambda outbox: outbox.refuse(),
+        lambda outbox: outbox.send_text("x"),
+        lambda outbox: outbox.close(),
+        lambda outbox: outbox.state({"a": 1}),
+        lambda outbox: outbox.join("g"),
+        lambda outbox: outbox.leave("g"),
+    ],
+)
+def test_without_socket(step):
+    """Where the event has no socket, a step for it says so."""
+    outbox = Outbox()
+    with pytest.raises(NoSocket):
+        step(outbox)
+    assert outbox.operations == ()
+
+
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [
+        (lambda outbox: outbox.send_text(b"x"), InvalidMessage),
+        (lambda outbox: outbox.send_text(5), InvalidMessage),
+        (lambda outbox: outbox.send_bytes("x"), InvalidMessage),
+        (lambda outbox: outbox.close(1011), InvalidMessage),
+        (lambda outbox: outbox.close(99999), InvalidMessage),
+        (lambda outbox: outbox.close(0), InvalidMessage),
+        (lambda outbox: outbox.send("a b", {}), InvalidName),
+        (lambda outbox: outbox.send_group("a!", {}), InvalidName),
+        (lambda outbox: outbox.join("ä"), InvalidName),
+        (lambda outbox: outbox.send("a", [1]), InvalidMessage),
+        (lambda outbox: outbox.send("a", {"x": object()}), InvalidMessage),
+        (lambda outbox: outbox.state({"x": object()}), InvalidMessage),
+        (lambda outbox: outbox.send("a", {"x": b"x" * MAX_MESSAGE_BYTES}), MessageTooLarge),
+    ],
+)
+def test_bad_steps(step, error):
+    """What could not be sent is refused at the call, where the handler's author sees it."""
+    outbox = Outbox(SOCKET)
+    with pytest.raises(error):
+        step(outbox)
+    assert outbox.operations == ()

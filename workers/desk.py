@@ -1,0 +1,153 @@
+"""What one worker has before it: entries not begun, the one in hand, and those just handled.
+
+The worker's thread and the watchdog's share it, so that an entry is either begun or handed back,
+and committed by one of them. It knows no layer and no clock; times are seconds of a monotonic one.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from channel_layer.layer import Entry
+from workers.handling import Unit
+from workers.parking import Handled
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """A unit whose handler runs since `since_s`, for at most `timeout_s`."""
+
+    unit: Unit
+    since_s: float
+    timeout_s: float
+
+    def is_overdue(self, now_s: float) -> bool:
+        """Whether the handler has had its time."""
+        return now_s - self.since_s > self.timeout_s
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """What is taken off a desk whose worker is in a long handler: to commit, and to give back."""
+
+    handled: tuple[Handled, ...] = ()
+    back: tuple[int, ...] = ()
+
+
+class Desk:
+    """The entries leased to one worker that it did not yet commit."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[Unit] = deque()
+        self._in_hand: InHand | None = None
+        self._handled: list[Handled] = []
+        self._back: set[int] = set()
+        self._relieved: set[int] = set()
+
+    def put(self, entries: Iterable[Entry]) -> None:
+        """Add taken entries; what is chained becomes one unit."""
+        units = chained(entries)
+        with self._lock:
+            self._waiting.extend(units)
+            self._back.difference_update(entry.id for unit in units for entry in unit)
+
+    def claim(self, now_s: float, timeout_s: float) -> Unit | None:
+        """The next unit, now in hand; None when nothing waits."""
+        with self._lock:
+            if not self._waiting:
+                return None
+            unit = self._waiting.popleft()
+            self._in_hand = InHand(unit, now_s, timeout_s)
+            return unit
+
+    def begin(self, now_s: float, timeout_s: float) -> None:
+        """A handler of the unit in hand starts to run."""
+        with self._lock:
+            if self._in_hand is not None:
+                self._in_hand = InHand(self._in_hand.unit, now_s, timeout_s)
+
+    def finish(self, handled: Handled) -> None:
+        """The unit in hand was handled."""
+        with self._lock:
+            self._in_hand = None
+            self._handled.append(handled)
+
+    def collect(self) -> list[Handled]:
+        """The handled units, to be committed by the caller; they are no longer here."""
+        with self._lock:
+            handled, self._handled = self._handled, []
+            return handled
+
+    def restore(self, handled: Iterable[Handled]) -> None:
+        """Put units back that were not committed after all."""
+        with self._lock:
+            self._handled[:0] = handled
+            self._relieved.difference_update(_ids(unit.unit for unit in self._handled))
+
+    def waiting(self) -> int:
+        """How many units are not begun."""
+        with self._lock:
+            return len(self._waiting)
+
+    def in_hand(self) -> InHand | None:
+        """The unit whose handler runs, None when none does."""
+        with self._lock:
+            return self._in_hand
+
+    def empty(self) -> tuple[int, ...]:
+        """The ids of all entries not begun, in order; this worker will not handle them."""
+        with self._lock:
+            ids = _ids(self._waiting)
+            self._waiting.clear()
+            return ids
+
+    def relieve(self, now_s: float, longer_than_s: float) -> Relief:
+        """What to take off a worker whose unit is in hand for longer than that, if it is.
+
+        What is given back counts as known here until `confirm`, and is named again until then.
+        """
+        with self._lock:
+            busy, handled = self._in_hand, []
+            if busy is not None and now_s - busy.since_s > longer_than_s:
+                self._back.update(_ids(self._waiting))
+                self._waiting.clear()
+                handled, self._handled = self._handled, []
+                self._relieved.update(_ids(unit.unit for unit in handled))
+            return Relief(tuple(handled), tuple(sorted(self._back)))
+
+    def confirm(self, relief: Relief) -> None:
+        """The layer has settled what was taken off."""
+        with self._lock:
+            self._back.difference_update(relief.back)
+            self._relieved.difference_update(_ids(unit.unit for unit in relief.handled))
+
+    def knows(self) -> frozenset[int]:
+        """The ids of all entries that are here or on their way back."""
+        with self._lock:
+            units = [*self._waiting, *(handled.unit for handled in self._handled)]
+            if self._in_hand is not None:
+                units.append(self._in_hand.unit)
+            return frozenset((*_ids(units), *self._back, *self._relieved))
+
+
+def chained(entries: Iterable[Entry]) -> tuple[Unit, ...]:
+    """The entries as units: one that is chained belongs with the next of its channel."""
+    units: list[Unit] = []
+    chain: list[Entry] = []
+    for entry in entries:
+        if chain and chain[-1].channel != entry.channel:
+            units.append(tuple(chain))
+            chain = []
+        chain.append(entry)
+        if not entry.chained:
+            units.append(tuple(chain))
+            chain = []
+    if chain:
+        units.append(tuple(chain))
+    return tuple(units)
+
+
+def _ids(units: Iterable[Unit]) -> tuple[int, ...]:
+    return tuple(entry.id for unit in units for entry in unit)

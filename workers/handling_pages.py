@@ -1,0 +1,142 @@
+"""One `http.request` from its entry to the steps that answer it.
+
+It calls the page's handler and turns whatever comes of it, exceptions included, into one `Done`;
+committing that is the worker's part.
+"""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from channel_layer.layer import Done, Drop, Entry, Operation, Send, SendReceipt
+from shared import codec
+from shared.channel_names import check_channel
+from shared.errors import BodyGone, InvalidMessage, InvalidName, LayerUnavailable, shortened
+from shared.logs import get_logger
+from shared.messages import HttpRequest, Receipt
+from workers.error_pages import error_response, plain_page
+from workers.forms import BadForm
+from workers.outbox import Outbox
+from workers.responses import LATER, Later, Response, response_messages
+from workers.routing import App, HttpMatch, MethodNotAllowed, NotFound
+from workers.web import HttpError, Request
+
+Begin = Callable[[float], None]
+"""Called with a handler's time-out in seconds right before the handler runs."""
+
+_RECEIPT = codec.encode(Receipt("done"))
+_RECEIPT_LATER = codec.encode(Receipt("done", later=True))
+
+log = get_logger("workers.pages")
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Answers requests with the handlers of `app`; `debug` shows tracebacks to clients."""
+
+    app: App
+    read_body: Callable[[str], bytes]
+    debug: bool = False
+
+    def handle(self, entry: Entry, begin: Begin) -> Done:
+        """The steps that answer the request in `entry`."""
+        message = _decoded(entry)
+        if message is None:
+            return Done(entry.id, _receipt(entry, later=False))
+        answer, effects = self._answer(message, entry, begin)
+        if isinstance(answer, Later):
+            return Done(entry.id, (*effects, *_end(entry, message, later=True)))
+        replies = _replies(message.reply_channel, answer)
+        return Done(entry.id, (*effects, *replies, *_end(entry, message, later=False)))
+
+    def failure(self, entry: Entry, detail: str = "") -> Done:
+        """The steps that answer 503 in place of what could not be done; they cannot be refused."""
+        message = _decoded(entry)
+        if message is None:
+            return Done(entry.id, _receipt(entry, later=False), force=True)
+        response = error_response(Request(message), 503, detail, self.app.error_page, log)
+        replies = _replies(message.reply_channel, response)
+        return Done(entry.id, (*replies, *_end(entry, message, later=False)), force=True)
+
+    def _answer(
+        self, message: HttpRequest, entry: Entry, begin: Begin
+    ) -> tuple[Response | Later, tuple[Operation, ...]]:
+        """The answer and the other effects; an answer that is an error has none."""
+        match = self.app.match_http(message.method, message.path)
+        if not isinstance(match, HttpMatch):
+            return self._unmatched(Request(message, attempt=entry.attempt), match), ()
+        request = Request(message, match.params, entry.attempt, self.read_body)
+        if entry.attempt > 1 and not match.route.is_repeatable(message.method):
+            log.warning("not_repeated", path=message.path, request_id=message.request_id)
+            return self._error(request, 503, ""), ()
+        outbox = Outbox()
+        begin(match.route.timeout_s)
+        answer = self._called(match, request, outbox)
+        if isinstance(answer, Response | Later):
+            return answer, outbox.operations
+        return self._failed(request, answer), ()
+
+    def _called(
+        self, match: HttpMatch, request: Request, outbox: Outbox
+    ) -> Response | Later | BaseException:
+        try:
+            answer = match.route.handler(request, outbox)
+            if isinstance(answer, Response) or answer is LATER:
+                return answer
+            name = getattr(match.route.handler, "__qualname__", repr(match.route.handler))
+            return TypeError(f"{name}: expected a Response or LATER, got {shortened(answer)}")
+        except (Exception, SystemExit) as error:
+            return error
+        finally:
+            request.close()
+
+    def _failed(self, request: Request, error: BaseException) -> Response:
+        """The page for what a handler raised."""
+        if isinstance(error, HttpError):
+            return self._error(request, error.status, error.detail)
+        if isinstance(error, BadForm):
+            return self._error(request, error.status, str(error))
+        facts = {"method": request.method, "path": request.path, "request_id": request.request_id}
+        if isinstance(error, BodyGone | LayerUnavailable):
+            log.warning("body_unreadable", reason=str(error), **facts)
+            return self._error(request, 503, "")
+        log.error("handler_failed", exc_info=error, **facts)
+        if self.debug:
+            text = "".join(traceback.format_exception(error))
+            return plain_page(500, "Internal Server Error", str(error), text)
+        return self._error(request, 500, "")
+
+    def _unmatched(self, request: Request, match: NotFound | MethodNotAllowed) -> Response:
+        if isinstance(match, NotFound):
+            return self._error(request, 404, "")
+        return self._error(request, 405, "").with_header("allow", ", ".join(match.allow))
+
+    def _error(self, request: Request, status: int, detail: str) -> Response:
+        return error_response(request, status, detail, self.app.error_page, log)
+
+
+def _decoded(entry: Entry) -> HttpRequest | None:
+    try:
+        message = codec.decode_http_request(entry.payload)
+        check_channel(message.reply_channel)
+        if message.body_channel is not None:
+            check_channel(message.body_channel)
+    except (InvalidMessage, InvalidName) as error:
+        log.error("request_unreadable", entry=entry.id, reason=str(error))
+        return None
+    return message
+
+
+def _replies(channel: str, response: Response) -> tuple[Operation, ...]:
+    return tuple(Send(channel, codec.encode(part)) for part in response_messages(response))
+
+
+def _end(entry: Entry, message: HttpRequest, later: bool) -> tuple[Operation, ...]:
+    body = () if message.body_channel is None else (Drop(message.body_channel),)
+    return (*_receipt(entry, later), *body)
+
+
+def _receipt(entry: Entry, later: bool) -> tuple[Operation, ...]:
+    if not entry.receipt:
+        return ()
+    return (SendReceipt(entry.receipt, _RECEIPT_LATER if later else _RECEIPT, entry.order),)

@@ -1,0 +1,152 @@
+"""A socket's events from their entries to the steps that its handlers ask for.
+
+Events that came chained are handled in order, each finding the state that the one before left.
+Committing the result is the worker's part.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from channel_layer.layer import Done, Entry, Operation, Send, SendReceipt
+from shared import codec
+from shared.channel_names import check_channel
+from shared.errors import InvalidMessage, InvalidName
+from shared.logs import get_logger
+from shared.messages import Receipt, WsConnect, WsReply
+from workers.consumers import SocketMessage, socket_event
+from workers.handling_pages import Begin
+from workers.outbox import CLOSE_GOING_WRONG, Outbox
+from workers.routing import (
+    WEBSOCKET_CONNECT,
+    WEBSOCKET_DISCONNECT,
+    WEBSOCKET_RECEIVE,
+    App,
+    SocketHandler,
+    SocketMatch,
+    SocketRoute,
+)
+
+_DECODERS: Mapping[str, Callable[[bytes], SocketMessage]] = {
+    WEBSOCKET_CONNECT: codec.decode_ws_connect,
+    WEBSOCKET_RECEIVE: codec.decode_ws_receive,
+    WEBSOCKET_DISCONNECT: codec.decode_ws_disconnect,
+}
+
+log = get_logger("workers.sockets")
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What a chain of events has come to so far."""
+
+    state: bytes | None = None
+    is_broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """Runs the socket handlers of `app`."""
+
+    app: App
+
+    def handle(self, chain: tuple[Entry, ...], begin: Begin) -> tuple[Done, ...]:
+        """The steps that each event of one socket's chain ends with, in order.
+
+        The last one carries the receipt with the state that all of them left. After a failure
+        the rest of the chain is passed over.
+        """
+        turn = _Turn()
+        steps = [() if turn.is_broken else self._run(entry, turn, begin) for entry in chain]
+        return _dones(chain, steps, turn.state)
+
+    def failure(self, chain: tuple[Entry, ...]) -> tuple[Done, ...]:
+        """The steps that close the socket in place of what could not be done."""
+        last = chain[-1]
+        message = _decoded(last)
+        closing: tuple[Operation, ...] = ()
+        if message is not None and last.channel == WEBSOCKET_RECEIVE:
+            closing = (_closing(message.reply_channel),)
+        return _dones(chain, [*((),) * (len(chain) - 1), closing], None, force=True)
+
+    def _run(self, entry: Entry, turn: _Turn, begin: Begin) -> tuple[Operation, ...]:
+        message = _decoded(entry)
+        if message is None:
+            turn.is_broken = True
+            return ()
+        match = self.app.match_socket(message.path)
+        handler = _handler(match.route, entry.channel) if isinstance(match, SocketMatch) else None
+        if handler is None or not isinstance(match, SocketMatch):
+            if entry.channel != WEBSOCKET_CONNECT:
+                return ()
+            return (Send(message.reply_channel, codec.encode(WsReply(accept=False))),)
+        outbox = Outbox(message.reply_channel)
+        begin(match.route.timeout_s)
+        if _called(handler, message, match.params, turn.state, entry.attempt, outbox):
+            turn.state = turn.state if outbox.new_state is None else outbox.new_state
+            return outbox.operations
+        turn.is_broken = True
+        return (_closing(message.reply_channel),) if entry.channel == WEBSOCKET_RECEIVE else ()
+
+
+def _called(
+    handler: SocketHandler,
+    message: SocketMessage,
+    params: Mapping[str, str | int],
+    carried: bytes | None,
+    attempt: int,
+    outbox: Outbox,
+) -> bool:
+    """Whether the handler came to its end."""
+    try:
+        state = b"" if isinstance(message, WsConnect) else message.state
+        if carried is not None:
+            state = carried
+        handler(socket_event(message, params, state, attempt), outbox)
+    except (Exception, SystemExit):
+        log.error(
+            "handler_failed",
+            path=message.path,
+            socket=message.reply_channel,
+            order=message.order,
+            exc_info=True,
+        )
+        return False
+    return True
+
+
+def _handler(route: SocketRoute, channel: str) -> SocketHandler | None:
+    return {
+        WEBSOCKET_CONNECT: route.connect,
+        WEBSOCKET_RECEIVE: route.receive,
+        WEBSOCKET_DISCONNECT: route.disconnect,
+    }[channel]
+
+
+def _dones(
+    chain: tuple[Entry, ...],
+    steps: Sequence[tuple[Operation, ...]],
+    state: bytes | None,
+    force: bool = False,
+) -> tuple[Done, ...]:
+    *before, last = (
+        Done(entry.id, operations, force) for entry, operations in zip(chain, steps, strict=True)
+    )
+    if chain[-1].receipt:
+        receipt = codec.encode(Receipt("done", state=state))
+        told = SendReceipt(chain[-1].receipt, receipt, chain[-1].order)
+        last = Done(last.entry_id, (*last.operations, told), force)
+    return (*before, last)
+
+
+def _closing(channel: str) -> Send:
+    return Send(channel, codec.encode(WsReply(close=CLOSE_GOING_WRONG)))
+
+
+def _decoded(entry: Entry) -> SocketMessage | None:
+    try:
+        message = _DECODERS[entry.channel](entry.payload)
+        check_channel(message.reply_channel)
+    except (InvalidMessage, InvalidName) as error:
+        log.error("event_unreadable", channel=entry.channel, entry=entry.id, reason=str(error))
+        return None
+    return message

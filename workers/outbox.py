@@ -1,0 +1,152 @@
+"""What a handler wants done, gathered as data while it runs.
+
+Nothing here reaches the channel layer: the worker commits `operations` in one atomic step together
+with the acknowledgement of the event, or forgets them all when the handler raises.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from channel_layer.layer import MAX_MESSAGE_BYTES, Join, Leave, Operation, Send, SendGroup
+from shared import codec
+from shared.channel_names import check_channel, check_group
+from shared.errors import ChannelsBoardError, InvalidMessage, MessageTooLarge
+from shared.messages import WsReply, ws_reply
+
+CLOSE_GOING_WRONG = 4500
+"""Close code of a socket whose handler raised: private use (RFC 6455 section 7.4.2), like HTTP's
+500. Workers may not send the registered 1011."""
+
+
+class NoSocket(ChannelsBoardError):
+    """A step that needs this event's socket, taken where the event has none."""
+
+
+class Outbox:
+    """The steps that one handler asks for; they are performed in the order of the calls.
+
+    `socket` is the reply channel of the event's socket, None for a request or a job. A message is
+    packed at the call, so what is changed in it later changes nothing.
+    """
+
+    __slots__ = ("_operations", "_socket", "_state")
+
+    def __init__(self, socket: str | None = None) -> None:
+        self._socket = socket
+        self._operations: list[Operation] = []
+        self._state: bytes | None = None
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """All steps so far, in order."""
+        return tuple(self._operations)
+
+    @property
+    def new_state(self) -> bytes | None:
+        """The packed connection state to keep (`b""`: none), None when it stays as it was."""
+        return self._state
+
+    def accept(self, subprotocol: str | None = None) -> None:
+        """Accept the handshake of this event's socket. Raises: NoSocket."""
+        self._to_socket("accept", WsReply(accept=True, subprotocol=subprotocol))
+
+    def refuse(self) -> None:
+        """Refuse the handshake of this event's socket; the client sees 403. Raises: NoSocket."""
+        self._to_socket("refuse", WsReply(accept=False))
+
+    def send_text(self, text: str) -> None:
+        """Send a text frame to this event's socket; accepts a waiting handshake.
+
+        Raises: NoSocket, InvalidMessage when `text` is not a str.
+        """
+        if not isinstance(text, str):
+            raise InvalidMessage("text", "text", text)
+        self._to_socket("send_text", WsReply(text=text))
+
+    def send_bytes(self, content: bytes) -> None:
+        """Send a binary frame to this event's socket; accepts a waiting handshake.
+
+        Raises: NoSocket, InvalidMessage when `content` is not bytes.
+        """
+        if not isinstance(content, bytes):
+            raise InvalidMessage("bytes", "bytes", content)
+        self._to_socket("send_bytes", WsReply(binary=content))
+
+    def close(self, code: int = 1000) -> None:
+        """Close this event's socket (a waiting handshake is refused).
+
+        Raises: NoSocket, InvalidMessage when `code` is neither 1000 nor within 3000 to 4999.
+        """
+        reply = ws_reply({"close": code})
+        if reply.close is None:
+            raise InvalidMessage("close", "1000 or 3000 to 4999", code)
+        self._to_socket("close", reply)
+
+    def state(self, state: Mapping[str, Any]) -> None:
+        """Keep `state` as this socket's connection state; its next event brings it back.
+
+        It replaces the former state as a whole; an empty one keeps nothing. Raises: NoSocket,
+        InvalidMessage when it holds what no message may hold, MessageTooLarge.
+        """
+        self._own_socket("state")
+        self._state = _packed(state) if state else b""
+
+    def reply(self, channel: str, message: Mapping[str, Any]) -> None:
+        """Send a message to a reply channel that an earlier event brought.
+
+        Raises: InvalidName, InvalidMessage, MessageTooLarge.
+        """
+        self.send(channel, message)
+
+    def send(self, channel: str, message: Mapping[str, Any], delay_ms: int = 0) -> None:
+        """Send a message to any channel, as a rule a job; it runs after this event's commit.
+
+        `delay_ms`: how long it waits before a worker may take it. Raises: InvalidName,
+        InvalidMessage, MessageTooLarge.
+        """
+        packed = _packed(message)
+        self._operations.append(Send(check_channel(channel), packed, delay_ms=delay_ms))
+
+    def send_group(self, group: str, message: Mapping[str, Any]) -> None:
+        """Send a message to every member of a group, as `{"text": "…"}` for sockets.
+
+        Raises: InvalidName, InvalidMessage, MessageTooLarge.
+        """
+        self._operations.append(SendGroup(check_group(group), _packed(message)))
+
+    def join(self, group: str, channel: str | None = None) -> None:
+        """Make a channel (None: this event's socket) a member of a group.
+
+        Raises: InvalidName, NoSocket.
+        """
+        member = self._own_socket("join") if channel is None else check_channel(channel)
+        self._operations.append(Join(check_group(group), member))
+
+    def leave(self, group: str, channel: str | None = None) -> None:
+        """End the membership of a channel (None: this event's socket) in a group.
+
+        Raises: InvalidName, NoSocket.
+        """
+        member = self._own_socket("leave") if channel is None else check_channel(channel)
+        self._operations.append(Leave(check_group(group), member))
+
+    def _to_socket(self, step: str, reply: WsReply) -> None:
+        packed = codec.encode(reply)
+        _check_size(packed)
+        self._operations.append(Send(self._own_socket(step), packed))
+
+    def _own_socket(self, step: str) -> str:
+        if self._socket is None:
+            raise NoSocket(f"{step!r} needs the socket of this event, but the event has none")
+        return self._socket
+
+
+def _packed(message: Mapping[str, Any]) -> bytes:
+    packed = codec.pack(message)
+    _check_size(packed)
+    return packed
+
+
+def _check_size(packed: bytes) -> None:
+    if len(packed) > MAX_MESSAGE_BYTES:
+        raise MessageTooLarge(len(packed), MAX_MESSAGE_BYTES)

@@ -1,0 +1,260 @@
+"""Keeps a pool of worker processes: starts, replaces and ends them, and reports who died.
+
+It handles no message, imports no application and never speaks to the broker, so nothing that goes
+wrong in a handler reaches it. The children are `child.py`, the reclaiming is `reaper.py`.
+"""
+
+import os
+import secrets
+import select
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from shared.logs import get_logger
+from workers.child import ChildSettings, child_main, worker_names
+from workers.processes import LineReader, SignalPipe, described, forked, send_signal
+from workers.reaper import ReaperSettings
+from workers.reaper_process import ReaperProcess
+from workers.watching import watch_files
+
+_FIRST_BACKOFF_S = 0.5
+_LONGEST_BACKOFF_S = 30.0
+_STEADY_S = 1.0
+"""A child that was ready for this long did not die of its start: the next one starts at once."""
+
+_REAPER_BACKOFF_S = 1.0
+
+log = get_logger("workers.supervisor")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """How many processes, and what is done about those that do not end or no longer answer.
+
+    `grace_s`: how long they may take to end before they are killed. `stuck_s`: how long one may
+    say nothing; native code that never lets go of the interpreter's lock keeps even the process's
+    own watchdog from its work.
+    """
+
+    processes: int = 1
+    grace_s: float = 30.0
+    stuck_s: float = 60.0
+    attempt_limit: int = 5
+    reload: bool = False
+
+
+@dataclass(slots=True)
+class _ChildProcess:
+    pid: int
+    workers: tuple[str, ...]
+    lines: LineReader
+    ready_s: float | None = None
+    heard_s: float = 0.0
+    is_leaving: bool = False
+
+
+class Supervisor:
+    """Keeps `pool.processes` children that do what `settings` say."""
+
+    def __init__(self, pool: PoolSettings, settings: ChildSettings) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._reaper = ReaperProcess(
+            ReaperSettings(settings.layer, settings.lease_s, pool.attempt_limit)
+        )
+        self._signals = SignalPipe()
+        self._life_reading, self._life_writing = os.pipe()
+        self._children: dict[int, _ChildProcess] = {}
+        self._due: list[tuple[float, Callable[[], object]]] = []
+        self._failures = 0
+        self._to_replace: deque[int] = deque()
+        self._incoming: int | None = None
+        self._is_reloading = False
+        self._was_ready = False
+        self._kill_s: float | None = None
+        self._status = 0
+
+    def run(self) -> int:
+        """Keep the pool until told to stop; gives the exit status."""
+        self._start_reaper()
+        if self._pool.reload:
+            forked(partial(watch_files, os.getpid()), self._own_ends())
+        for _ in range(self._pool.processes):
+            self._start_child()
+        while self._children or self._due:
+            self._turn()
+        self._reaper.end(self._signals)
+        return self._status
+
+    def _turn(self) -> None:
+        """Wait until something happens or is due, and see to it."""
+        times = [due_s for due_s, _ in self._due] + ([self._kill_s] if self._kill_s else [])
+        times.append(time.monotonic() + self._pool.stuck_s)
+        patience_s = max(0.0, min(times) - time.monotonic())
+        reading = [child.lines.descriptor for child in self._children.values()]
+        select.select([self._signals.reading, *reading], [], [], patience_s)
+        for child in tuple(self._children.values()):
+            self._hear(child)
+        for number in self._signals.take():
+            self._on_signal(number)
+        self._bury()
+        now_s = time.monotonic()
+        due = [step for due_s, step in self._due if due_s <= now_s]
+        self._due = [(due_s, step) for due_s, step in self._due if due_s > now_s]
+        for step in due:
+            step()
+        self._end_stuck(now_s)
+        if self._kill_s is not None and now_s >= self._kill_s:
+            log.warning("grace_is_over", killed=len(self._children))
+            self._end_children(signal.SIGKILL)
+            self._kill_s = now_s + self._pool.grace_s
+
+    def _end_stuck(self, now_s: float) -> None:
+        for child in self._children.values():
+            if child.ready_s is not None and now_s - child.heard_s > self._pool.stuck_s:
+                log.error("child_stuck", pid=child.pid, silent_s=round(now_s - child.heard_s, 1))
+                child.heard_s = now_s
+                send_signal(child.pid, signal.SIGKILL)
+
+    def _own_ends(self) -> tuple[int, ...]:
+        """The descriptors that no other process may keep open."""
+        reading = [child.lines.descriptor for child in self._children.values()]
+        return (*self._signals.ends, *self._reaper.ends, self._life_writing, *reading)
+
+    def _start_child(self) -> int:
+        name = f"{socket.gethostname()}.{secrets.token_hex(5)}"
+        reading, writing = os.pipe()
+        run = partial(child_main, name, self._settings, self._life_reading, writing)
+        pid = forked(run, (*self._own_ends(), reading))
+        os.close(writing)
+        workers = worker_names(name, self._settings.threads)
+        self._children[pid] = _ChildProcess(pid, workers, LineReader(reading))
+        return pid
+
+    def _hear(self, child: _ChildProcess) -> None:
+        for message in child.lines.take():
+            child.heard_s = time.monotonic()
+            if message["event"] == "alive":
+                continue
+            if message["event"] == "ready":
+                self._on_ready(child, message["channels"])
+            elif self._was_ready or self._kill_s is not None:
+                log.error("child_cannot_start", pid=child.pid, reason=message["reason"])
+            else:
+                log.error("cannot_start", reason=message["reason"])
+                self._status = 1
+                self._stop()
+
+    def _on_ready(self, child: _ChildProcess, channels: list[str]) -> None:
+        child.ready_s = time.monotonic()
+        self._reaper.tell({"channels": channels})
+        pool = len(self._children)
+        if child.pid == self._incoming:
+            self._incoming = None
+            self._let_go()
+            self._replace_next()
+        elif not self._was_ready and all(one.ready_s for one in self._children.values()):
+            self._was_ready = True
+            threads = self._settings.threads
+            log.info("workers_ready", processes=pool, threads=threads, channels=channels)
+
+    def _on_signal(self, number: int) -> None:
+        if number == signal.SIGHUP and self._kill_s is None:
+            log.info("reloading", processes=len(self._children))
+            self._reload()
+        elif number in (signal.SIGTERM, signal.SIGINT):
+            if self._kill_s is None:
+                log.info("stopping", grace_s=self._pool.grace_s)
+                self._stop()
+            else:
+                log.warning("stopping_hard", killed=len(self._children))
+                self._end_children(signal.SIGKILL)
+
+    def _stop(self) -> None:
+        self._kill_s = time.monotonic() + self._pool.grace_s
+        self._due.clear()
+        self._to_replace.clear()
+        self._end_children(signal.SIGTERM)
+
+    def _end_children(self, number: signal.Signals) -> None:
+        for child in self._children.values():
+            child.is_leaving = True
+            send_signal(child.pid, number)
+
+    def _reload(self) -> None:
+        """Replace all children one by one, each when its successor is ready."""
+        self._is_reloading = True
+        for pid, child in self._children.items():
+            if not child.is_leaving and pid not in self._to_replace:
+                self._to_replace.append(pid)
+        if self._incoming is None:
+            self._replace_next()
+
+    def _replace_next(self) -> None:
+        while self._to_replace and self._to_replace[0] not in self._children:
+            self._to_replace.popleft()
+        if self._to_replace:
+            self._incoming = self._start_child()
+        elif self._is_reloading and not any(one.is_leaving for one in self._children.values()):
+            self._is_reloading = False
+            log.info("workers_reloaded", processes=self._pool.processes)
+
+    def _let_go(self) -> None:
+        """End the child whose successor is ready."""
+        while self._to_replace:
+            child = self._children.get(self._to_replace.popleft())
+            if child is not None:
+                child.is_leaving = True
+                send_signal(child.pid, signal.SIGTERM)
+                return
+
+    def _bury(self) -> None:
+        """See to all processes that ended."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            child = self._children.get(pid)
+            if child is not None:
+                self._on_death(child, status)
+            elif self._reaper.has_died(pid, status) and self._kill_s is None:
+                self._due.append((time.monotonic() + _REAPER_BACKOFF_S, self._start_reaper))
+
+    def _on_death(self, child: _ChildProcess, status: int) -> None:
+        self._hear(child)
+        del self._children[child.pid]
+        child.lines.close()
+        self._reaper.tell({"dead": list(child.workers)})
+        if child.is_leaving:
+            if self._incoming is None and self._kill_s is None:
+                self._replace_next()
+            return
+        log.error("child_died", pid=child.pid, how=described(status))
+        if child.pid == self._incoming:
+            log.error("reload_failed", reason="the new child does not start; the old ones go on")
+            self._incoming = None
+            self._is_reloading = False
+            self._to_replace.clear()
+            return
+        now_s = time.monotonic()
+        is_steady = child.ready_s is not None and now_s - child.ready_s > _STEADY_S
+        self._failures = 0 if is_steady else self._failures + 1
+        self._due.append((now_s + _backoff_s(self._failures), self._start_child))
+
+    def _start_reaper(self) -> None:
+        self._reaper.start(self._own_ends())
+
+
+def _backoff_s(failures: int) -> float:
+    """The wait before a dead child is replaced: none after the first failure to stay alive."""
+    if failures <= 1:
+        return 0.0
+    return min(_FIRST_BACKOFF_S * 2.0 ** min(failures - 2, 10), _LONGEST_BACKOFF_S)

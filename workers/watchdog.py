@@ -1,0 +1,93 @@
+"""Looks after workers whose handler runs long: relieves them, speaks for them, ends their time.
+
+It runs on another thread than the workers and uses a layer of its own. It ends no process; it
+says when one must end.
+"""
+
+import time
+from collections.abc import Sequence
+
+from channel_layer.layer import BlockingLayer, Outcome, Verdict
+from shared.errors import ChannelsBoardError
+from shared.logs import get_logger
+from workers.desk import InHand, Relief
+from workers.handling import Handling
+from workers.parking import Handled
+from workers.worker import Worker
+
+RELIEVE_AFTER_S = 0.1
+"""How long a handler runs before what waits behind it goes to other workers: longer than almost
+every page takes, short enough that nobody notices the wait."""
+
+log = get_logger("workers.watchdog")
+
+
+class Watchdog:
+    """Looks after `workers`; `lease_s` is how long a silent worker keeps what it took."""
+
+    def __init__(
+        self, layer: BlockingLayer, workers: Sequence[Worker], handling: Handling, lease_s: float
+    ) -> None:
+        self._layer = layer
+        self._workers = tuple(workers)
+        self._handling = handling
+        self._heartbeat_every_s = lease_s / 3
+        self._heartbeats_s: dict[str, float] = {}
+
+    def look(self) -> bool:
+        """Look at each worker once; whether a handler has had its time and its process must end."""
+        now_s = time.monotonic()
+        is_overdue = False
+        for worker in self._workers:
+            busy = worker.desk.in_hand()
+            if busy is None:
+                continue
+            try:
+                self._relieve(worker, now_s)
+                self._speak_for(worker, busy, now_s)
+                if busy.is_overdue(now_s):
+                    is_overdue = True
+                    self._end(worker, busy, now_s)
+            except ChannelsBoardError as error:
+                log.warning("cannot_look_after", worker=worker.name, reason=str(error))
+        return is_overdue
+
+    def _relieve(self, worker: Worker, now_s: float) -> None:
+        relief = worker.desk.relieve(now_s, RELIEVE_AFTER_S)
+        if not relief.handled and not relief.back:
+            return
+        steps = [step for unit in relief.handled for step in unit.steps]
+        try:
+            committed = self._layer.commit(worker.name, steps, relief.back)
+        except ChannelsBoardError:
+            worker.desk.restore(relief.handled)
+            raise
+        worker.desk.confirm(relief)
+        worker.desk.restore(_refused(relief, committed.outcomes))
+
+    def _speak_for(self, worker: Worker, busy: InHand, now_s: float) -> None:
+        last_s = max(self._heartbeats_s.get(worker.name, 0.0), busy.since_s)
+        if now_s - last_s > self._heartbeat_every_s:
+            self._layer.heartbeat(worker.name)
+            self._heartbeats_s[worker.name] = now_s
+
+    def _end(self, worker: Worker, busy: InHand, now_s: float) -> None:
+        """Settle what an overdue handler had in hand: it comes back as a failure, not as work."""
+        entry = busy.unit[0]
+        ran_s = round(now_s - busy.since_s, 1)
+        facts = {"channel": entry.channel, "attempt": entry.attempt, "ran_s": ran_s}
+        log.error("handler_overdue", worker=worker.name, limit_s=busy.timeout_s, **facts)
+        steps = self._handling.failure(busy.unit, f"it took longer than {busy.timeout_s:g} s")
+        self._layer.commit(worker.name, steps)
+
+
+def _refused(relief: Relief, outcomes: Sequence[Outcome]) -> list[Handled]:
+    """The units of which a step met a full list, with only those steps."""
+    verdicts = iter(outcomes)
+    refused = []
+    for unit in relief.handled:
+        own = [(step, next(verdicts)) for step in unit.steps]
+        full = tuple(step for step, outcome in own if outcome.verdict is Verdict.FULL)
+        if full:
+            refused.append(Handled(unit.unit, full))
+    return refused
