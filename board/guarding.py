@@ -1,0 +1,147 @@
+"""Who may post from where: the form token, the Origin checks and the headers of every page.
+
+Knows no accounts and keeps nothing about a reader beyond one random cookie.
+"""
+
+import os
+import re
+import secrets
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from board.model import Problem
+from board.settings import BoardSettings
+from workers.forms import Form
+from workers.web import Request, Response
+
+COOKIE = "board_csrf"
+COOKIE_AGE_S = 30 * 24 * 3600
+"""Thirty days: a tab left open over a holiday can still post."""
+
+_COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{20,64}")
+_HOST = re.compile(r"[A-Za-z0-9.\-]+(?::[0-9]+)?|\[[0-9A-Fa-f:.]+\](?::[0-9]+)?")
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """The random value of a browser's cookie and the token that its forms carry."""
+
+    cookie: str
+    token: str
+    is_new: bool
+
+
+class Guard:
+    """Signs and checks form tokens with the site's secret."""
+
+    def __init__(self, secret: str, media_url: str) -> None:
+        self._signer = URLSafeSerializer(secret, salt="board.form")
+        origin = urlsplit(media_url)
+        self._media_source = f"{origin.scheme}://{origin.netloc}" if origin.netloc else ""
+
+    def visitor(self, request: Request) -> Visitor:
+        """The browser behind a request; one without a good cookie gets a new value."""
+        cookie = request.cookies.get(COOKIE, "")
+        is_new = not _COOKIE_VALUE.fullmatch(cookie)
+        if is_new:
+            cookie = secrets.token_urlsafe(24)
+        token = self._signer.dumps(cookie)
+        assert isinstance(token, str)
+        return Visitor(cookie, token, is_new)
+
+    def problem(self, request: Request, form: Form) -> Problem | None:
+        """Why this form may not be taken, None when it comes from one of our own pages."""
+        origin = request.headers.get("origin")
+        site = request.headers.get("sec-fetch-site")
+        foreign = origin is not None and not is_same_origin(origin, request.host)
+        if foreign or site not in (None, "same-origin", "none"):
+            message = "This form was sent from another site. Open the board and write it there."
+            return Problem("form", "foreign", message, 403)
+        try:
+            signed = self._signer.loads(form.get("csrf_token"))
+        except BadSignature:
+            signed = None
+        if signed is None or not secrets.compare_digest(
+            str(signed).encode(), request.cookies.get(COOKIE, "").encode()
+        ):
+            message = "This page had grown old, or cookies are off. Please send it once more."
+            return Problem("form", "csrf", message, 403)
+        return None
+
+    def page(
+        self, request: Request | None, visitor: Visitor | None, response: Response
+    ) -> Response:
+        """The response with the headers that every page carries, and a new visitor's cookie.
+
+        The cookie is Lax: a Strict one stays away when a link on another site leads here, and
+        the new one given then would spoil the forms of all tabs already open.
+        """
+        host = "" if request is None else request.host
+        for name, value in (
+            ("content-security-policy", self._policy(host)),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "same-origin"),
+            ("cache-control", "no-cache, private"),
+        ):
+            response = response.with_header(name, value)
+        if visitor is None or not visitor.is_new or request is None:
+            return response
+        return response.set_cookie(
+            COOKIE,
+            visitor.cookie,
+            max_age_s=COOKIE_AGE_S,
+            same_site="Lax",
+            secure=request.scheme == "https",
+        )
+
+    def _policy(self, host: str) -> str:
+        # Older browsers do not count ws: of the same host as 'self'.
+        sockets = f" ws://{host} wss://{host}" if _HOST.fullmatch(host) else ""
+        media = f" {self._media_source}" if self._media_source else ""
+        return (
+            "default-src 'none'; script-src 'self'; style-src 'self'; "
+            f"img-src 'self' blob:{media}; connect-src 'self'{sockets}; manifest-src 'self'; "
+            "worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        )
+
+
+def is_same_origin(origin: str, host: str) -> bool:
+    """Whether an Origin header names the host that a request was sent to, default ports alike."""
+    try:
+        found = urlsplit(origin)
+        named = urlsplit(f"//{host}")
+        default = _PORTS.get(found.scheme)
+        same_port = (found.port or default) == (named.port or default)
+    except ValueError:
+        return False
+    return default is not None and found.hostname == named.hostname and same_port
+
+
+def site_secret(settings: BoardSettings) -> str:
+    """The site's secret: the configured one, else that of the secret file, made when absent."""
+    if settings.secret_key is not None:
+        return settings.secret_key
+    path = settings.secret_file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        _make_secret(path)
+    return path.read_text().strip()
+
+
+def _make_secret(path: Path) -> None:
+    """Write a new secret whole and readable to its owner only; another process may be first."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        try:
+            os.link(name, path)
+        except FileExistsError:
+            return
+    finally:
+        os.unlink(name)

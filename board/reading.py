@@ -1,0 +1,179 @@
+"""What pages, sockets and jobs read from the database; each call is one consistent look.
+
+Changes nothing and makes no HTML; writing is `store.py`.
+"""
+
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
+
+from board import tables
+from board.database import Database
+from board.model import LAST_REPLIES, PAGE_SIZE, page_count
+from board.records import (
+    BoardRecord,
+    EventRecord,
+    IndexRecords,
+    MissedEvents,
+    PictureRecord,
+    PostRecord,
+    ThreadRecord,
+    ThreadRecords,
+)
+from board.rows import (
+    LIVE,
+    SELECT_POSTS,
+    event_record,
+    find_board,
+    find_thread,
+    post_record,
+    posts_by_number,
+    thread_record,
+)
+
+MAX_EVENTS = 500
+"""Events sent to a reader who comes back; one who missed more reads the whole thread."""
+
+_thread, _post, _event = tables.thread.c, tables.post.c, tables.event.c
+
+_STANDING = (
+    _thread.sticky.desc(),
+    _thread.sticky_rank,
+    _thread.bumped_ms.desc(),
+    _thread.no.desc(),
+)
+"""The order of `model.standing` in SQL; a test compares the two."""
+
+_REPLY = tables.post.alias("reply")
+
+_LAST_REPLIES = [
+    select(_REPLY.c.no)
+    .where(_REPLY.c.thread_no == _thread.no, _REPLY.c.state == LIVE, ~_REPLY.c.is_opening)
+    .order_by(_REPLY.c.no.desc())
+    .limit(1)
+    .offset(position)
+    .scalar_subquery()
+    .label(f"last_{position}")
+    for position in range(LAST_REPLIES)
+]
+"""The numbers of a thread's last replies: one look into an index each, however long it is."""
+
+_INDEX_PAGE = (
+    select(tables.thread, *_LAST_REPLIES)
+    .where(_thread.board == bindparam("code"), _thread.archived_ms.is_(None))
+    .order_by(*_STANDING)
+    .limit(PAGE_SIZE)
+    .offset(bindparam("skipped"))
+)
+
+
+class Reader:
+    """The questions that the board asks its database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def board(self, code: str) -> BoardRecord | None:
+        """The board, None without one."""
+        with self._database.reading() as connection:
+            return find_board(connection, code)
+
+    def index(self, code: str, page: int) -> IndexRecords | None:
+        """Page `page` (from 1) of a board's index in four queries; None when there is none."""
+        with self._database.reading() as connection:
+            board = find_board(connection, code)
+            if board is None:
+                return None
+            count = connection.execute(
+                select(func.count()).select_from(tables.thread).where(*_on_index(code))
+            ).scalar_one()
+            if not 1 <= page <= page_count(count, board.rules):
+                return None
+            shown = _threads_with_last_replies(connection, code, page)
+            wanted = [no for thread, last in shown for no in (thread.no, *last)]
+            posts = posts_by_number(connection, wanted)
+        by_thread: dict[int, list[PostRecord]] = {thread.no: [] for thread, _ in shown}
+        for post in posts.values():
+            by_thread[post.thread_no].append(post)
+        return IndexRecords(
+            board,
+            tuple(thread for thread, _ in shown),
+            {no: tuple(found) for no, found in by_thread.items()},
+            count,
+        )
+
+    def live_threads(self, code: str) -> tuple[BoardRecord, tuple[ThreadRecord, ...]] | None:
+        """A board and its threads in the index's order; None without such a board."""
+        with self._database.reading() as connection:
+            board = find_board(connection, code)
+            if board is None:
+                return None
+            rows = connection.execute(
+                select(tables.thread).where(*_on_index(code)).order_by(*_STANDING)
+            )
+            return board, tuple(map(thread_record, rows))
+
+    def thread(self, no: int, since: int | None = None) -> ThreadRecords | None:
+        """A thread with its posts; with `since` the opening post and those with higher numbers."""
+        with self._database.reading() as connection:
+            thread = find_thread(connection, no)
+            board = None if thread is None else find_board(connection, thread.board)
+            if thread is None or board is None:
+                return None
+            statement = SELECT_POSTS.where(_post.thread_no == no)
+            if since is not None:
+                statement = statement.where(_post.is_opening | (_post.no > since))
+            posts = tuple(map(post_record, connection.execute(statement.order_by(_post.no))))
+        return ThreadRecords(board, thread, posts)
+
+    def thread_seq(self, no: int) -> int | None:
+        """The number of a thread's last event, None when there is no such thread."""
+        with self._database.reading() as connection:
+            return connection.execute(
+                select(_thread.seq).where(_thread.no == no)
+            ).scalar_one_or_none()
+
+    def missed(self, no: int, after: int, limit: int = MAX_EVENTS) -> MissedEvents | None:
+        """A thread's events behind `after`, at most `limit`; None when there is no such thread."""
+        with self._database.reading() as connection:
+            thread = find_thread(connection, no)
+            board = None if thread is None else find_board(connection, thread.board)
+            if thread is None or board is None:
+                return None
+            events = _events(connection, no, after, limit)
+            posts = posts_by_number(connection, (e.post_no for e in events if not e.changes))
+            last_no = connection.execute(
+                select(func.max(_post.no)).where(_post.thread_no == no, _post.state == LIVE)
+            ).scalar_one()
+        more = thread.seq > (events[-1].seq if events else after)
+        return MissedEvents(board, thread, events, posts, last_no or no, more)
+
+    def picture(self, tim: int) -> tuple[PostRecord, PictureRecord] | None:
+        """A picture and the live post that it belongs to, None without one."""
+        with self._database.reading() as connection:
+            row = connection.execute(SELECT_POSTS.where(tables.file.c.tim == tim)).one_or_none()
+        post = None if row is None else post_record(row)
+        return None if post is None or post.picture is None else (post, post.picture)
+
+
+def _on_index(code: str) -> tuple[ColumnElement[bool], ...]:
+    return (_thread.board == code, _thread.archived_ms.is_(None))
+
+
+def _threads_with_last_replies(
+    connection: Connection, code: str, page: int
+) -> list[tuple[ThreadRecord, tuple[int, ...]]]:
+    """The page's threads, each with the numbers of its last replies."""
+    rows = connection.execute(_INDEX_PAGE, {"code": code, "skipped": (page - 1) * PAGE_SIZE})
+    return [
+        (thread_record(row), tuple(no for no in row[-LAST_REPLIES:] if no is not None))
+        for row in rows
+    ]
+
+
+def _events(connection: Connection, no: int, after: int, limit: int) -> tuple[EventRecord, ...]:
+    rows = connection.execute(
+        select(tables.event)
+        .where(_event.thread_no == no, _event.seq > after)
+        .order_by(_event.seq)
+        .limit(limit)
+    )
+    return tuple(map(event_record, rows))

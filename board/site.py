@@ -1,0 +1,69 @@
+"""Joins the board's parts to one site; the only place that knows all of them.
+
+Decides nothing itself: settings go in, handlers come out.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from board.database import Database
+from board.guarding import Guard, site_secret
+from board.live import Live
+from board.media import MediaFolder
+from board.pages import Pages
+from board.pictures import Pictures
+from board.posting import Posting
+from board.presenting import Presenter
+from board.reading import Reader
+from board.settings import BoardSettings
+from board.store import Store
+from workers.rendering import Templates
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An open site; `close` gives the database up."""
+
+    database: Database
+    reader: Reader
+    store: Store
+    pages: Pages
+    live: Live
+    pictures: Pictures
+    posting: Posting
+
+    def close(self) -> None:
+        """Close the database's connections."""
+        self.database.close()
+
+
+def open_site(
+    settings: BoardSettings, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
+) -> Site:
+    """The site that these settings describe; `clock_us` gives microseconds since 1970.
+
+    Raises: ConfigurationError for settings that cannot work.
+    """
+
+    def clock_ms() -> int:
+        return clock_us() // 1000
+
+    database = Database(settings.database_url)
+    reader, store = Reader(database), Store(database)
+    templates = Templates(settings.templates_dir)
+    media = MediaFolder(settings.media_dir, settings.media_url, clock_us)
+    presenter = Presenter(media, templates)
+    live = Live(reader, presenter, clock_ms)
+    pictures = Pictures(media, reader, store, live, clock_ms)
+    posting = Posting(store, pictures, clock_ms)
+    pages = Pages(
+        reader=reader,
+        posting=posting,
+        pictures=pictures,
+        live=live,
+        presenter=presenter,
+        templates=templates,
+        guard=Guard(site_secret(settings), settings.media_url),
+    )
+    return Site(database, reader, store, pages, live, pictures, posting)

@@ -1,0 +1,94 @@
+"""Origins, tokens, policies and the site's secret."""
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from board.guarding import Guard, is_same_origin, site_secret
+from board.settings import read_settings
+from shared.messages import HttpRequest
+from workers.web import Request, Response
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "same"),
+    [
+        ("http://a.example", "a.example", True),
+        ("http://a.example", "a.example:80", True),
+        ("https://a.example", "a.example", True),
+        ("https://a.example", "a.example:443", True),
+        ("http://127.0.0.1:8000", "127.0.0.1:8000", True),
+        ("http://[::1]:8000", "[::1]:8000", True),
+        ("http://A.example", "a.EXAMPLE", True),
+        ("http://a.example:8000", "a.example:8001", False),
+        ("http://b.example", "a.example", False),
+        ("http://a.example.evil", "a.example", False),
+        ("null", "a.example", False),
+        ("", "", False),
+        ("file://", "", False),
+        ("http://a.example:x", "a.example", False),
+        ("http://[", "a.example", False),
+        ("data:a.example", "a.example", False),
+    ],
+)
+def test_same_origins(origin: str, host: str, same: bool) -> None:
+    """An origin is ours when it names the host that was asked."""
+    assert is_same_origin(origin, host) is same
+
+
+def request(cookie: str = "", scheme: str = "http") -> Request:
+    headers = [(b"host", b"a.example")]
+    if cookie:
+        headers.append((b"cookie", f"board_csrf={cookie}".encode()))
+    return Request(HttpRequest("c", "GET", "/", scheme=scheme, headers=tuple(headers)))
+
+
+def header(response: Response, name: bytes) -> str:
+    return next((str(v, "latin-1") for k, v in response.headers if k == name), "")  # type: ignore[arg-type]
+
+
+def test_a_browser_keeps_its_cookie() -> None:
+    """A browser with a good cookie gets no other; tokens differ between browsers."""
+    guard = Guard("secret of sixteen", "/media")
+    first = guard.visitor(request())
+    again = guard.visitor(request(first.cookie))
+    assert (again.cookie, again.token, again.is_new) == (first.cookie, first.token, False)
+    assert guard.visitor(request()).token != first.token
+    assert guard.visitor(request("bad value")).is_new
+
+
+def test_the_cookie_is_secure_over_tls() -> None:
+    """Over TLS the cookie never travels in the clear."""
+    guard = Guard("secret of sixteen", "/media")
+    for scheme, secure in (("https", True), ("http", False)):
+        asked = request(scheme=scheme)
+        page = guard.page(asked, guard.visitor(asked), Response("x"))
+        assert ("Secure" in header(page, b"set-cookie")) is secure
+
+
+def test_pictures_may_come_from_a_host_of_their_own() -> None:
+    """A media host stands in the policy; a path does not."""
+    asked = request()
+    for url, named in (("https://m.example/x", "blob: https://m.example;"), ("/media", "blob:;")):
+        page = Guard("secret of sixteen", url).page(asked, None, Response("x"))
+        assert f"img-src 'self' {named}" in header(page, b"content-security-policy")
+
+
+def test_the_secret_is_made_once_and_private(tmp_path: Path) -> None:
+    """Many processes that start at once agree on one secret, readable to its owner only."""
+    settings = read_settings({"VAR_DIR": str(tmp_path / "var")})
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: site_secret(settings), range(16)))
+    assert len(found) == 1
+    assert len(found.pop()) >= 32
+    assert stat.S_IMODE(settings.secret_file.stat().st_mode) == 0o600
+    assert [path.name for path in settings.secret_file.parent.iterdir()] == ["secret_key"]
+
+
+def test_a_configured_secret_is_used(tmp_path: Path) -> None:
+    """With SECRET_KEY nothing is written."""
+    settings = read_settings({"VAR_DIR": str(tmp_path), "SECRET_KEY": "x" * 16})
+    assert site_secret(settings) == "x" * 16
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,102 @@
+"""The index in a real browser: counts, the quiet bar, notifications and answers where one reads."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.network import Relay
+from tests.browser.samples import reply, start_thread
+from tests.stack import Stack
+
+
+def number_of(address: str) -> str:
+    """The number in the address of a thread's page."""
+    return address.partition("/thread/")[2].partition("/")[0]
+
+
+def open_index(page: Page, stack: Stack) -> Locator:
+    """Opens the index, waits until it is live and gives its list of threads."""
+    page.goto(stack.url + "/")
+    expect(page.locator("#live")).to_have_text("Live")
+    return page.locator("#threads")
+
+
+def test_the_counts_tick_and_the_bar_tells(stack: Stack, reader: Callable[..., Page]) -> None:
+    """A reply ticks its card's count; the bar counts threads; nothing moves until it is pressed."""
+    anna, bela = reader(), reader()
+    number = number_of(start_thread(anna, stack.url, "Watched from afar", "Hello."))
+    threads = open_index(bela, stack)
+    before = threads.locator(".card").evaluate_all("cards => cards.map(card => card.id)")
+    bar = bela.locator("#news")
+    expect(bar).to_be_hidden()
+
+    reply(anna, "One.")
+    expect(threads.locator(f"#t{number} [data-count=replies]")).to_have_text("1 reply")
+    expect(bar).to_have_text("1 updated – show")
+    start_thread(anna, stack.url, "Another one", "Fresh.")
+    expect(bar).to_have_text("1 new thread, 1 updated – show")
+    assert threads.locator(".card").evaluate_all("cards => cards.map(card => card.id)") == before
+
+    bar.click()
+    expect(bar).to_be_hidden()
+    expect(threads.locator(".card").first).to_contain_text("Another one")
+    expect(threads.locator(f"#t{number}")).to_contain_text("One.")
+
+
+def test_what_happened_while_cut_off_is_told_on_return(
+    stack: Stack, reader: Callable[..., Page], relay: Relay
+) -> None:
+    """After a lost connection the bar and the counts say what happened meanwhile, each once."""
+    anna, bela = reader(), reader()
+    number = number_of(start_thread(anna, stack.url, "Left alone", "Hello."))
+    bela.goto(relay.url + "/")
+    expect(bela.locator("#live")).to_have_text("Live")
+    relay.cut()
+    reply(anna, "One.")
+    expect(anna.locator("#posts .post")).to_have_count(2)
+    start_thread(anna, stack.url, "Meanwhile", "Fresh.")
+    while relay.refused < 1:
+        bela.wait_for_timeout(50)
+    relay.mend()
+    expect(bela.locator("#news")).to_have_text("1 new thread, 1 updated – show", timeout=15_000)
+    expect(bela.locator(f"#t{number} [data-count=replies]")).to_have_text("1 reply")
+
+
+def test_an_answer_on_the_index_appears_there(stack: Stack, reader: Callable[..., Page]) -> None:
+    """The post's number opens a form in the card with >>no; the reply shows without leaving."""
+    page = reader()
+    number = number_of(start_thread(page, stack.url, "Answer here", "Question?"))
+    card = open_index(page, stack).locator(f"#t{number}")
+    card.locator(".opening .no").click()
+    body = card.get_by_label("Text")
+    expect(body).to_be_focused()
+    expect(body).to_have_value(f">>{number}\n")
+    body.press_sequentially("Answer.")
+    card.get_by_role("button", name="Post the reply").click()
+    expect(card.locator(".replies .post")).to_contain_text("Answer.")
+    expect(body).to_have_value("")
+    expect(body).to_be_focused()
+    link = card.locator(".replies .quotelink")
+    assert str(link.get_attribute("href")).endswith(f"#p{number}")
+    assert page.url == stack.url + "/"
+    expect(page.locator("#news")).to_be_hidden()
+
+
+def test_a_new_thread_notifies_others_but_not_its_author(
+    stack: Stack, reader: Callable[..., Page]
+) -> None:
+    """Who asked for it gets a notification with the thread's title; the author gets none."""
+    anna, bela = reader(), reader(permissions=["notifications"])
+    told = "async () => (await (await navigator.serviceWorker.getRegistration('/static/'))"
+    told += ".getNotifications()).map(notice => `${notice.title}: ${notice.body}`)"
+    open_index(bela, stack)
+    bela.locator("#notify summary").click()
+    bela.get_by_label("New threads").check()
+    expect(bela.locator("#notify")).to_have_class("notify js-only on")
+    start_thread(bela, stack.url, "My own", "Not told.")
+
+    open_index(bela, stack)
+    start_thread(anna, stack.url, "Of interest", "Told.")
+    while not bela.evaluate(told):
+        bela.wait_for_timeout(50)
+    assert bela.evaluate(told) == ["New thread on /b/: Of interest\nTold."]
