@@ -6,6 +6,7 @@ only. No log line is allowed to stop the process that writes it.
 
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, MutableMapping
@@ -25,7 +26,9 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 """Characters of a value that is shown without quotes."""
 
 _PATH_SAFE = "/:@!$&'()*+,;=~"
-"""Besides letters and digits, what stays as it is in a logged path."""
+"""Besides letters, digits, '-', '_' and '.', what stays as it is in a logged path."""
+
+_ALL_SAFE = re.compile(rf"[A-Za-z0-9_.\-{re.escape(_PATH_SAFE)}]*", re.ASCII)
 
 
 def configure_logging(settings: LogSettings) -> None:
@@ -167,4 +170,6 @@ def _shown(value: Any) -> str:
 
 def _logged(text: str) -> str:
     """A method or path with everything that could break or forge a line percent-encoded."""
+    if _ALL_SAFE.fullmatch(text):
+        return text
     return quote(text, safe=_PATH_SAFE, errors="backslashreplace")
