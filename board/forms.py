@@ -13,7 +13,7 @@ from board.guarding import Guard, Visitor
 from board.model import Draft, Problem, draft
 from board.records import Posted
 from board.views import FormView
-from workers.forms import BadForm, UploadedFile
+from workers.forms import BadForm, Form, UploadedFile
 from workers.web import Request, Response, json_response
 
 EMPTY = Draft("", "", "")
@@ -56,12 +56,13 @@ class Forms:
         except BadForm as error:
             field = error.field if error.field in _FIELDS else "form"
             message = f"This could not be read: {error.message}."
-            return FormState(problems=(Problem(field, "bad_form", message, error.status),))
-        written = draft(form.get("title"), form.get("name"), form.get("body"))
+            problem = Problem(field, "bad_form", message, error.status)
+            return FormState(_written(Form(error.fields)), problems=(problem,))
+        written = _written(form)
         upload = form.files.get("picture")
         key = form.get("form_key")[:64] or request.request_id
-        problem = self._guard.problem(request, form)
-        return FormState(written, upload, key, () if problem is None else (problem,))
+        refusal = self._guard.problem(request, form)
+        return FormState(written, upload, key, () if refusal is None else (refusal,))
 
     def view(
         self, visitor: Visitor, form: FormState, action: str, kind: Literal["thread", "reply"]
@@ -110,6 +111,10 @@ class Forms:
         errors = {problem.field: problem.message for problem in reversed(form.problems)}
         answer = {"ok": 0, "error": error, "errors": errors, "csrf_token": visitor.token}
         return self._guard.page(request, visitor, json_response(answer, first.status))
+
+
+def _written(form: Form) -> Draft:
+    return draft(form.get("title"), form.get("name"), form.get("body"))
 
 
 def wants_json(request: Request) -> bool:

@@ -38,14 +38,22 @@ class BadForm(ChannelsBoardError):
     """A form that cannot be read.
 
     `field` names the field at fault (`""` for the form as a whole), `message` is for the person
-    who sent it, `status` is 400, 413 (too large) or 415 (not a form).
+    who sent it, `status` is 400, 413 (too large) or 415 (not a form). `fields` are the text fields
+    as far as they could be read, to be shown again: what is no UTF-8 stands there as U+FFFD.
     """
 
-    def __init__(self, field: str, message: str, status: int = 400) -> None:
+    def __init__(
+        self,
+        field: str,
+        message: str,
+        status: int = 400,
+        fields: Mapping[str, list[str]] | None = None,
+    ) -> None:
         super().__init__(f"field {field!r}: {message}" if field else message)
         self.field = field
         self.message = message
         self.status = status
+        self.fields = fields or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +115,18 @@ def read_form(content_type: str, body: bytes, limits: FormLimits | None = None) 
 
 
 def _url_encoded(body: bytes, limits: FormLimits) -> Form:
-    fields: dict[str, list[str]] = {}
+    fields = _Fields()
     pairs = [pair for pair in body.split(b"&") if pair] if body else []
     if len(pairs) > limits.fields:
         raise BadForm("", f"expected at most {limits.fields} fields, got {len(pairs)}", 413)
     for pair in pairs:
         raw_name, _, raw_value = pair.replace(b"+", b" ").partition(b"=")
-        name = _text(unquote_to_bytes(raw_name), "")
+        name = _field_name(unquote_to_bytes(raw_name))
         _check_field_size(name, len(raw_value), 3 * limits.field_bytes)
         value = unquote_to_bytes(raw_value)
         _check_field_size(name, len(value), limits.field_bytes)
-        fields.setdefault(name, []).append(_text(value, name))
-    return Form(fields)
+        fields.add(name, value)
+    return Form(fields.checked())
 
 
 def _multipart(boundary: bytes, body: bytes, limits: FormLimits) -> Form:
@@ -141,20 +149,45 @@ def _multipart(boundary: bytes, body: bytes, limits: FormLimits) -> Form:
         parser.finalize()
         if not parts.is_whole:
             raise BadForm("", "the form ends in the middle")
+        return Form(parts.fields.checked(), parts.files)
     except FormParserError as error:
         parts.close()
         raise BadForm("", f"not a multipart form: {error}") from error
     except BaseException:
         parts.close()
         raise
-    return Form(parts.fields, parts.files)
+
+
+class _Fields:
+    """Gathers text fields; the first that is no UTF-8 is told at the end, with all that came."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[str]] = {}
+        self._problem: tuple[str, int] | None = None
+
+    def add(self, name: str, raw: bytes) -> None:
+        """One more value of a field."""
+        try:
+            value = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            value = raw.decode("utf-8", "replace")
+            self._problem = self._problem or (name, raw[error.start])
+        self._values.setdefault(name, []).append(value)
+
+    def checked(self) -> dict[str, list[str]]:
+        """All fields. Raises: BadForm, with them, when one is no UTF-8."""
+        if self._problem is not None:
+            name, byte = self._problem
+            message = f"expected text in UTF-8, got byte {byte:#04x}"
+            raise BadForm(name, message, fields=self._values)
+        return self._values
 
 
 class _Parts:
     """Gathers the parts of a multipart form from the parser's calls."""
 
     def __init__(self, limits: FormLimits) -> None:
-        self.fields: dict[str, list[str]] = {}
+        self.fields = _Fields()
         self.files: dict[str, UploadedFile] = {}
         self.is_whole = False
         self._limits = limits
@@ -190,7 +223,7 @@ class _Parts:
         kind, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         if kind != b"form-data" or b"name" not in options:
             raise BadForm("", "expected a part with Content-Disposition: form-data and a name")
-        self._name = _text(options[b"name"], "")
+        self._name = _field_name(options[b"name"])
         self._size = 0
         self._value = bytearray()
         self._filename = None
@@ -211,8 +244,7 @@ class _Parts:
 
     def end(self) -> None:
         if self._filename is None:
-            value = _text(bytes(self._value), self._name)
-            self.fields.setdefault(self._name, []).append(value)
+            self.fields.add(self._name, bytes(self._value))
             return
         assert self._file is not None
         spooled, self._file = self._file, None
@@ -244,11 +276,11 @@ def _check_field_size(name: str, size: int, limit: int) -> None:
         raise BadForm(name, f"expected at most {limit} bytes", 413)
 
 
-def _text(raw: bytes, name: str) -> str:
+def _field_name(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BadForm(name, f"expected text in UTF-8, got byte {raw[error.start]:#04x}") from error
+        raise BadForm("", f"expected a field name in UTF-8, got {shortened(raw)}") from error
 
 
 def _file_name(raw: bytes) -> str:

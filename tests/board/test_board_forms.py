@@ -134,12 +134,14 @@ def test_an_old_form_posts_at_the_second_try(browser: Browser) -> None:
 
 
 def test_a_form_that_is_not_utf8_is_refused_by_name(browser: Browser) -> None:
-    """Bytes that are no UTF-8 are refused beside the field that held them."""
-    fields = {**browser.hidden_fields(), "title": "T", "body": b"\xff\xfe"}
+    """Bytes that are no UTF-8 are refused beside the field that held them; nothing is lost."""
+    fields = {**browser.hidden_fields(), "title": "My title", "body": b"caf\xe9 and more"}
     page = browser.post("/b/post", fields)
     assert page.status == 400
     assert 'id="thread-body-problem" data-problem="body">' in page.text
     assert "UTF-8" in page.text
+    assert 'value="My title"' in page.text
+    assert "caf\ufffd and more" in page.text
 
 
 def test_a_closed_thread_gives_the_words_back(browser: Browser) -> None:

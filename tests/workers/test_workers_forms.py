@@ -97,6 +97,20 @@ def test_bad_forms(kind, body, field, status):
     assert caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (URL_ENCODED, b"a=x%ffy&b=%C3%B6"),
+        (MULTIPART, multipart(part("a", b"x\xffy"), part("b", "ö".encode()))),
+    ],
+)
+def test_what_is_not_utf8_comes_back_with_the_rest(kind, body):
+    """The refusal of a field that is not UTF-8 carries all fields, to be shown again."""
+    with pytest.raises(BadForm) as caught:
+        read_form(kind, body, SMALL)
+    assert caught.value.fields == {"a": ["x\ufffdy"], "b": ["ö"]}
+
+
 @given(
     st.sampled_from([URL_ENCODED, MULTIPART, "", "multipart/form-data; boundary=\x80"]), st.binary()
 )
