@@ -1,21 +1,19 @@
-"""The blocking body's own: waiting, waking, broken connections and several workers at once."""
+"""The blocking body's own: broken connections, brokers that come and go, several workers."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
 
 import channel_layer
 from channel_layer.embedded import EmbeddedValkey
-from channel_layer.layer import Done, Entry, Kind, Send
+from channel_layer.layer import Done, Send
 from channel_layer.redis_blocking import RedisLayer
 from channel_layer.redis_keys import RedisKeys
-from shared import codec
 from shared.errors import ConfigurationError, LayerUnavailable
-from shared.messages import BodyChunk
 from shared.settings import LayerSettings
 
 
@@ -46,165 +44,6 @@ def blocked(broker: "redis.Redis[bytes]", layer_prefix: str) -> int:
 
 def another(settings: LayerSettings) -> RedisLayer:
     return RedisLayer(settings)
-
-
-def test_a_waiting_take_wakes(
-    blocking: RedisLayer,
-    settings: LayerSettings,
-    broker: "redis.Redis[bytes]",
-    pool: ThreadPoolExecutor,
-) -> None:
-    """A send ends the waiting of a take at once."""
-    other = another(settings)
-    taking = pool.submit(other.take, "w", ["work", "more"], 5, 10_000)
-    wait_for(lambda: blocked(broker, settings.prefix) == 1)
-    begun = time.monotonic()
-    blocking.perform([Send("more", b"x")])
-    assert [entry.payload for entry in taking.result(5)] == [b"x"]
-    assert time.monotonic() - begun < 2
-    other.close()
-
-
-def test_a_wait_outlasts_the_client_defaults(blocking: RedisLayer) -> None:
-    """A take that waits longer than the client's usual 5 s ends in order, with nothing."""
-    begun = time.monotonic()
-    assert blocking.take("w", ["nothing"], 1, 5_500) == ()
-    assert 5.4 <= time.monotonic() - begun < 8
-
-
-def test_one_message_wakes_one_reader(
-    settings: LayerSettings,
-    blocking: RedisLayer,
-    broker: "redis.Redis[bytes]",
-    pool: ThreadPoolExecutor,
-) -> None:
-    """Of several that wait, one gets the message; the others wait on and get the next."""
-    layers = [another(settings) for _ in range(3)]
-    takes: list[Future[tuple[Entry, ...]]] = [
-        pool.submit(layer.take, f"w{number}", ["work"], 5, 10_000)
-        for number, layer in enumerate(layers)
-    ]
-    wait_for(lambda: blocked(broker, settings.prefix) == 3)
-    for left in (2, 1, 0):
-        blocking.perform([Send("work", b"%d" % left)])
-        wait_for(lambda left=left: sum(not take.done() for take in takes) == left)  # type: ignore[misc]
-    got = sorted(entry.payload for take in takes for entry in take.result())
-    assert got == [b"0", b"1", b"2"]
-    for layer in layers:
-        layer.close()
-
-
-def test_a_burst_wakes_more_than_one(
-    settings: LayerSettings,
-    blocking: RedisLayer,
-    broker: "redis.Redis[bytes]",
-    pool: ThreadPoolExecutor,
-) -> None:
-    """When a woken worker leaves entries behind, the next idle one is woken too."""
-    layers = [another(settings) for _ in range(3)]
-    takes = [
-        pool.submit(layer.take, f"w{number}", ["work"], 1, 10_000)
-        for number, layer in enumerate(layers)
-    ]
-    wait_for(lambda: blocked(broker, settings.prefix) == 3)
-    blocking.perform([Send("work", b"%d" % number) for number in range(3)])
-    assert sorted(take.result(5)[0].payload for take in takes) == [b"0", b"1", b"2"]
-    for layer in layers:
-        layer.close()
-
-
-def test_an_idle_take_asks_rarely(
-    blocking: RedisLayer,
-    settings: LayerSettings,
-    broker: "redis.Redis[bytes]",
-    pool: ThreadPoolExecutor,
-) -> None:
-    """A worker without work makes less than one call a second."""
-    other = another(settings)
-    taking = pool.submit(other.take, "w", ["nothing"], 1, 3_000)
-    wait_for(lambda: blocked(broker, settings.prefix) == 1)
-    before = int(broker.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])
-    assert taking.result(10) == ()
-    after = int(broker.info("commandstats")["cmdstat_evalsha"]["calls"])
-    assert after - before <= 2
-    other.close()
-
-
-def test_a_delayed_message_is_taken_when_due(blocking: RedisLayer, settings: LayerSettings) -> None:
-    """A waiting take comes back for what falls due meanwhile, not later."""
-    blocking.perform([Send("work", b"later", delay_ms=300)])
-    begun = time.monotonic()
-    assert [entry.payload for entry in blocking.take("w", ["work"], 1, 10_000)] == [b"later"]
-    assert 0.29 <= time.monotonic() - begun < 3
-
-
-def test_a_delay_reaches_workers_that_wait_already(
-    blocking: RedisLayer,
-    settings: LayerSettings,
-    broker: "redis.Redis[bytes]",
-    pool: ThreadPoolExecutor,
-) -> None:
-    """A worker that was waiting before the delayed send was made takes it when it is due."""
-    other = another(settings)
-    taking = pool.submit(other.take, "w", ["work"], 1, 10_000)
-    wait_for(lambda: blocked(broker, settings.prefix) == 1)
-    blocking.perform([Send("work", b"later", delay_ms=200)])
-    assert [entry.payload for entry in taking.result(5)] == [b"later"]
-    other.close()
-
-
-def test_unblocking(
-    blocking: RedisLayer,
-    settings: LayerSettings,
-    broker: "redis.Redis[bytes]",
-    pool: ThreadPoolExecutor,
-) -> None:
-    """`unblock` ends a waiting take or receive; without one, the next does not wait."""
-    for call in (
-        lambda: blocking.take("w", ["nothing"], 1, 10_000),
-        lambda: blocking.receive(["nothing"], block=True),
-    ):
-        waiting = pool.submit(call)
-        wait_for(lambda: blocked(broker, settings.prefix) == 1)
-        blocking.unblock()
-        assert waiting.result(5) in ((), (None, None))
-    blocking.unblock()
-    begun = time.monotonic()
-    assert blocking.take("w", ["nothing"], 1, 10_000) == ()
-    assert time.monotonic() - begun < 3
-
-
-def test_a_blocking_receive(
-    blocking: RedisLayer,
-    settings: LayerSettings,
-    broker: "redis.Redis[bytes]",
-    pool: ThreadPoolExecutor,
-) -> None:
-    """`receive(block=True)` waits for the message."""
-    other = another(settings)
-    receiving = pool.submit(other.receive, ["a", "P!"], True)
-    wait_for(lambda: blocked(broker, settings.prefix) == 1)
-    blocking.group_add("g", "P!one")
-    blocking.send_group("g", {"n": 1})
-    assert receiving.result(5) == ("P!one", {"n": 1})
-    other.close()
-
-
-def test_a_body_that_still_comes(
-    blocking: RedisLayer,
-    settings: LayerSettings,
-    broker: "redis.Redis[bytes]",
-    pool: ThreadPoolExecutor,
-) -> None:
-    """Reading a body waits for its last chunk as long as it may."""
-    body = "http.request.body?y"
-    blocking.perform([Send(body, codec.encode(BodyChunk(b"a", True)))])
-    other = another(settings)
-    reading = pool.submit(other.read_body, body, 10_000)
-    wait_for(lambda: blocked(broker, settings.prefix) == 1)
-    blocking.perform([Send(body, codec.encode(BodyChunk(b"b")))])
-    assert reading.result(5) == b"ab"
-    other.close()
 
 
 def test_a_send_survives_a_broken_connection(
@@ -370,27 +209,6 @@ def test_several_workers_handle_each_message_once(
     results = [entry.payload for entry in blocking.take("end", ["result"], 10 * total)]
     assert sorted(results, key=int) == [b"%d" % n for n in range(total)]
     counted.close()
-
-
-def test_an_abandoned_list_is_woken_by_reclaim(
-    blocking: RedisLayer,
-    settings: LayerSettings,
-    broker: "redis.Redis[bytes]",
-    pool: ThreadPoolExecutor,
-) -> None:
-    """When a token was lost with the worker that it woke, the reclaim tick wakes another."""
-    other = another(settings)
-    taking = pool.submit(other.take, "w", ["work"], 1, 10_000)
-    wait_for(lambda: blocked(broker, settings.prefix) == 1)
-    pipe = broker.pipeline(transaction=True)
-    keys = RedisKeys(settings.prefix)
-    blocking.perform([Send("elsewhere", b"x")])
-    pipe.rename(keys.list("elsewhere"), keys.list("work"))
-    pipe.execute()
-    assert not taking.done()
-    blocking.reclaim(wake=["work", "none"])
-    assert [(e.payload, e.kind) for e in taking.result(5)] == [(b"x", Kind.MESSAGE)]
-    other.close()
 
 
 def test_dead_letters_can_be_replayed_or_dropped(blocking: RedisLayer) -> None:
