@@ -22,6 +22,23 @@ def reply(message: dict[str, Any], **content: Any) -> Send:
     return Send(message["reply_channel"], codec.pack(content))
 
 
+def accept(message: dict[str, Any], _: Entry) -> list[Operation]:
+    """Let every socket in."""
+    return [reply(message, accept=True)]
+
+
+def echo(message: dict[str, Any], _: Entry) -> list[Operation]:
+    """Send a frame back."""
+    if message.get("text") is not None:
+        return [reply(message, text=message["text"])]
+    return [reply(message, bytes=message["bytes"])]
+
+
+def nothing(message: dict[str, Any], _: Entry) -> list[Operation]:
+    """Do nothing."""
+    return []
+
+
 class ToyWorker(threading.Thread):
     """Takes entries, calls the handler of their channel, commits what it gives with a receipt.
 

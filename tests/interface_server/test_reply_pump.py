@@ -12,6 +12,7 @@ from twisted.internet.threads import deferToThread
 import channel_layer
 from channel_layer.layer import Entry, Join, Kind, Leave, Send, SendGroup, SendReceipt
 from channel_layer.redis_blocking import RedisLayer
+from channel_layer.redis_keys import RedisKeys
 from channel_layer.redis_twisted import TwistedLayer
 from interface_server.gateway import Broadcast
 from interface_server.reply_pump import ReplyPump
@@ -174,7 +175,7 @@ async def test_memberships_are_refreshed_before_they_expire(redis_url: str, pref
         await made.does(Join("g", INBOX + "1"))
         await until(lambda: made.pump.groups == 1)
         told: list[float] = []
-        key = f"{{{prefix}}}:members:g"
+        key = RedisKeys(prefix).members("g", INBOX)
         with redis.Redis.from_url(redis_url) as raw:
             while len(set(told)) < 3:
                 await made.does(text(INBOX + "1", "tick"))

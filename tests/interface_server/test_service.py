@@ -96,7 +96,7 @@ def test_a_stop_closes_sockets_with_1012_and_tells_the_workers(
     started: ExitStack, redis_url: str, prefix: str
 ) -> None:
     """SIGTERM: peers are sent elsewhere, each disconnect is told, the status is 0."""
-    server = ServerProcess(redis_url, prefix)
+    server = start_server(started, redis_url, prefix)
     worker = start_worker(started, redis_url, prefix)
     with connect(server.ws + "/") as client:
         server.part.signal(signal.SIGTERM)
@@ -105,33 +105,34 @@ def test_a_stop_closes_sockets_with_1012_and_tells_the_workers(
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1012
     assert server.part.wait(10) == 0
-    server.part.stop()
     worker.wait_for(lambda w: bool(w.of("websocket.disconnect")))
     assert worker.of("websocket.disconnect")[0]["code"] == 1012
     assert "Traceback" not in server.log
 
 
-def test_a_running_request_is_finished_before_the_end(redis_url: str, prefix: str) -> None:
+def test_a_running_request_is_finished_before_the_end(
+    started: ExitStack, redis_url: str, prefix: str
+) -> None:
     """What was asked for before SIGTERM is answered; new connections are not taken."""
-    server = ServerProcess(redis_url, prefix)
+    server = start_server(started, redis_url, prefix)
     with socket.create_connection(server.address.split(":")) as client:
         client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         server.wait_for_health(lambda said: said["exchanges"] == 1)
         server.part.signal(signal.SIGTERM)
         server.part.wait_for("stopping")
-        worker = ToyWorker(redis_url, prefix, HANDLERS)
+        start_worker(started, redis_url, prefix)
         answer = client.recv(65536)
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
         assert b"onnection: close" in answer
-        worker.stop()
     assert server.part.wait(10) == 0
-    server.part.stop()
 
 
-def test_the_grace_has_an_end_and_a_second_signal_none(redis_url: str, prefix: str) -> None:
+def test_the_grace_has_an_end_and_a_second_signal_none(
+    started: ExitStack, redis_url: str, prefix: str
+) -> None:
     """A request that nobody answers is cut after --grace; a second signal does not wait."""
     for options, signals, status in ((("--grace", "0.3"), 1, 0), ((), 2, 128 + 15)):
-        server = ServerProcess(redis_url, prefix, *options)
+        server = start_server(started, redis_url, prefix, *options)
         with socket.create_connection(server.address.split(":")) as client:
             client.sendall(b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n")
             server.wait_for_health(lambda said: said["exchanges"] == 1)
@@ -140,7 +141,6 @@ def test_the_grace_has_an_end_and_a_second_signal_none(redis_url: str, prefix: s
             if signals == 2:
                 server.part.signal(signal.SIGTERM)
             assert server.part.wait(8) == status
-        server.part.stop()
 
 
 def test_no_redis_at_start_is_a_clear_message_and_then_it_works(
@@ -221,7 +221,7 @@ def test_a_reader_that_never_reads_is_closed_and_others_go_on(
     """Its bytes are bounded, it ends with one logged line, and the next member is served."""
     server = start_server(started, redis_url, prefix, "--max-socket-output", "256k")
     worker = start_worker(started, redis_url, prefix)
-    stalled = connect(server.ws + "/stalled", max_queue=1)
+    stalled = connect(server.ws + "/stalled", max_queue=1, ping_interval=None)
     with connect(server.ws + "/good", max_size=None) as good:
         server.wait_for_health(lambda said: said["groups"] == 1)
         frame = "x" * 200_000

@@ -1,0 +1,61 @@
+"""A real server and a tiny worker for the tests of sockets."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+import channel_layer
+from tests.interface_server.real_server import (
+    Handler,
+    ServerProcess,
+    ToyWorker,
+    accept,
+    echo,
+    nothing,
+)
+
+
+@pytest.fixture(scope="module")
+def server(redis_url: str) -> Iterator[ServerProcess]:
+    """One server for all tests of one file that do not end it."""
+    running = ServerProcess(
+        redis_url,
+        "ws",
+        *("--websocket-connect-timeout", "2", "--max-message", "64k"),
+        *("--ping-interval", "1", "--ping-timeout", "3"),
+    )
+    yield running
+    assert running.part.stop() == 0
+
+
+@pytest.fixture
+def worker(server: ServerProcess, redis_url: str) -> Iterator[Callable[..., ToyWorker]]:
+    """Starts a worker with handlers for the socket channels; what is not given accepts.
+
+    It stays until the test's sockets are over and nothing of theirs waits.
+    """
+    with ExitStack() as stack:
+
+        def start(
+            on_connect: Handler = accept,
+            on_receive: Handler = echo,
+            on_disconnect: Handler = nothing,
+            prefix: str = "ws",
+        ) -> ToyWorker:
+            handlers = {
+                "websocket.connect": on_connect,
+                "websocket.receive": on_receive,
+                "websocket.disconnect": on_disconnect,
+            }
+            running = ToyWorker(redis_url, prefix, handlers)
+            stack.callback(running.stop)
+            return running
+
+        yield start
+        server.wait_for_health(lambda said: said["sockets"] == 0)
+        with ExitStack() as closing:
+            layer = channel_layer.connect(redis_url, prefix="ws")
+            closing.callback(layer.close)
+            while layer.channel_statistics("websocket.disconnect")["messages_pending"]:
+                pass
