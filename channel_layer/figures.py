@@ -3,6 +3,7 @@
 Counts nothing itself; `now_ms` comes in.
 """
 
+import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -10,6 +11,15 @@ from channel_layer.layer import Statistics
 
 SLOT_MS = 10_000
 """Length of a window: long enough that a few messages do not look like a storm."""
+
+META = struct.Struct(">14d")
+"""What Redis keeps beside a list, as `lua/common.lua` packs it."""
+
+META_FIELDS = (
+    *("bytes", "sent", "full", "slot", "sent_now", "sent_before", "full_now", "full_before"),
+    *("waiting", "waiting_bytes", "capacity", "capacity_bytes", "read", "generation"),
+)
+"""The names of those numbers, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,12 @@ class Windows:
         else:
             counted = 0.0
         return counted * 1000 / SLOT_MS
+
+
+def unpacked_meta(packed: bytes | None) -> dict[str, int]:
+    """The numbers beside a list by name; all 0 where nothing is kept."""
+    numbers = META.unpack(packed) if packed else (0.0,) * len(META_FIELDS)
+    return dict(zip(META_FIELDS, map(int, numbers), strict=True))
 
 
 class Tally:

@@ -135,7 +135,7 @@ class MemoryLeases:
             self._bury(stored, item.reason, now_ms)
             return
         again = stored.renewed(now_ms, 1, item.delay_ms)
-        again = replace(again, entry=replace(again.entry, chained=False))
+        again = replace(again, entry=again.entry._replace(chained=False))
         self._lists.delay(again, now_ms + item.delay_ms)
 
     def _bury(self, stored: Stored, reason: str, now_ms: int) -> None:

@@ -38,7 +38,7 @@ class Stored:
         life_ms = self.expires_ms - self.entry.sent_ms
         return replace(
             self,
-            entry=replace(self.entry, attempt=self.entry.attempt + attempts),
+            entry=self.entry._replace(attempt=self.entry.attempt + attempts),
             expires_ms=now_ms + wait_ms + life_ms if self.expires_ms else 0,
         )
 
@@ -146,7 +146,7 @@ class MemoryLists:
             known = self._list(stored.list_name)
             known.waiting = max(0, known.waiting - 1)
             known.waiting_bytes = max(0, known.waiting_bytes - stored.size_bytes)
-            self._append(replace(stored, entry=replace(stored.entry, id=self._next_id())))
+            self._append(replace(stored, entry=stored.entry._replace(id=self._next_id())))
 
     def next_due_ms(self, now_ms: int) -> int | None:
         """How long until the next delayed entry is due."""

@@ -9,6 +9,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from channel_layer import entries, redis_calls
@@ -41,6 +42,22 @@ _FOREVER_MS = 2**40
 log = get_logger("channel_layer")
 
 
+@dataclass(frozen=True, slots=True)
+class FoundEmpty:
+    """The lists that the last commit looked at in vain, and when something is due on any.
+
+    What comes after that leaves a token, so the next take need not look before it waits.
+    """
+
+    channels: tuple[str, ...] = ()
+    due_s: float = 0.0
+
+    def wait_ms(self, channels: Sequence[str], now_s: float) -> int:
+        """How long a take from `channels` may wait before it looks; 0 or less: it looks first."""
+        known = tuple(channels) == self.channels
+        return round((self.due_s - now_s) * 1000) if known else 0
+
+
 class RedisLayer(AsgiCalls):
     """The blocking layer; see `layer.BlockingLayer` for what each call promises.
 
@@ -63,6 +80,7 @@ class RedisLayer(AsgiCalls):
         self._numbers = itertools.count(1)
         self._turns = itertools.count()
         self._arrivals = Arrivals()
+        self._found_empty = FoundEmpty()
 
     def perform(self, operations: Sequence[Operation]) -> tuple[Outcome, ...]:
         """Do several operations in one round trip, each by itself, in order."""
@@ -116,8 +134,10 @@ class RedisLayer(AsgiCalls):
         self, worker: str, channels: Sequence[str], count: int, block_ms: int = 0
     ) -> tuple[Entry, ...]:
         """Lease up to `count` entries to `worker`, fair across channels."""
-        deadline = time.monotonic() + block_ms / 1000
-        wait_ms = 0
+        now_s = time.monotonic()
+        deadline = now_s + block_ms / 1000
+        wait_ms = min(block_ms, self._found_empty.wait_ms(channels, now_s))
+        self._found_empty = FoundEmpty()
         while True:
             argument = self._commit_args(worker, (), (), channels, count)
             token, reply = self._wait_and_run(channels, wait_ms, "commit", argument)
@@ -137,7 +157,13 @@ class RedisLayer(AsgiCalls):
     ) -> Committed:
         """One atomic step: end leases with their effects, put others back, take the next."""
         argument = self._commit_args(worker, done, give_back, channels, count)
-        return redis_calls.committed(self._client.run("commit", argument))
+        committed = redis_calls.committed(self._client.run("commit", argument))
+        if count:
+            self._found_empty = FoundEmpty()
+            if not committed.taken:
+                due_ms = Waiting(committed.next_due_ms).cut(_FOREVER_MS)
+                self._found_empty = FoundEmpty(tuple(channels), time.monotonic() + due_ms / 1000)
+        return committed
 
     def give_back(self, worker: str, ids: Sequence[int]) -> None:
         """Put unstarted entries back at the head of their lists, in order, attempt unchanged."""

@@ -39,6 +39,9 @@ Reply = Any
 
 _DONE = Outcome(Verdict.DONE)
 _FENCED = Outcome(Verdict.FENCED)
+# Lua's cmsgpack does not know msgpack's bin type; its strings are bytes anyway. One packer serves
+# all threads: it packs what is made of plain values without letting another thread in.
+_PACKER = msgpack.Packer(use_bin_type=False)
 _NAMELESS = ""
 
 
@@ -244,8 +247,7 @@ def _sized(payload: bytes) -> bytes:
 
 
 def _pack(value: Any) -> bytes:
-    # Lua's cmsgpack does not know msgpack's bin type; its strings are bytes anyway.
-    return bytes(msgpack.packb(value, use_bin_type=False))
+    return bytes(_PACKER.pack(value))
 
 
 def _array_head(length: int) -> bytes:

@@ -3,18 +3,17 @@
 Speaks of keys and bytes only; what they mean stands in `redis_blocking.py`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from channel_layer.lua_scripts import Script, all_scripts, script
+from channel_layer.redis_connections import RedisConnections, packed
 from shared.errors import ConfigurationError, LayerUnavailable
-
-_T = TypeVar("_T")
 
 MAX_BLOCK_MS = 10_000
 """One blocking call waits no longer, so that a dead connection is noticed."""
@@ -45,15 +44,14 @@ class RedisClient:
             )
         except ValueError as error:
             raise ConfigurationError(f"expected redis://HOST:PORT/DATABASE: {error}") from error
-        self._base = base
+        self._connections = RedisConnections(self._redis.connection_pool)
+        self._base = base.encode("ascii")
 
     def run(self, name: str, argument: bytes) -> Any:
         """What the script `name` gives. Raises: LayerUnavailable."""
-        wanted = script(name)
         with _named_errors():
-            return self._once_loaded(
-                lambda: self._redis.evalsha(wanted.sha, 1, self._base, argument)
-            )
+            (reply,) = self._connections.ask(self._script_call(name, argument), 1)
+            return self._loaded(name, argument, reply)
 
     def run_repeated(self, name: str, argument: bytes) -> Any:
         """As `run`, once more after a lost connection: for scripts that notice a repetition."""
@@ -72,21 +70,15 @@ class RedisClient:
         Gives the key that the token was on (None when the time ran out) and what the script gave.
         The wait is cut to MAX_BLOCK_MS. Raises: LayerUnavailable.
         """
-        wanted = script(name)
         wait_s = max(min(wait_ms, MAX_BLOCK_MS), 1) / 1000
+        names = (key.encode("ascii") for key in keys)
+        wait = packed((b"BLPOP", *names, b"%.3f" % wait_s))
         with _named_errors():
-            with self._redis.pipeline(transaction=False) as pipe:
-                pipe.blpop(list(keys), timeout=wait_s)
-                pipe.evalsha(wanted.sha, 1, self._base, argument)
-                token, reply = pipe.execute(raise_on_error=False)
+            token, reply = self._connections.ask(wait + self._script_call(name, argument), 2)
             if isinstance(token, redis.RedisError):
                 raise token
-            if isinstance(reply, redis.exceptions.NoScriptError):
-                self._load()
-                reply = self.run(name, argument)
-            if isinstance(reply, redis.RedisError):
-                raise reply
-        return (token[0].decode() if token else None), reply
+            reply = self._loaded(name, argument, reply)
+        return (token[0].decode("ascii") if token else None), reply
 
     def command(self, *parts: str | bytes | int) -> Any:
         """What one plain command gives. Raises: LayerUnavailable."""
@@ -107,14 +99,21 @@ class RedisClient:
 
     def close(self) -> None:
         """Give up the connections."""
+        self._connections.close()
         self._redis.close()
 
-    def _once_loaded(self, call: Callable[[], _T]) -> _T:
-        try:
-            return call()
-        except redis.exceptions.NoScriptError:
+    def _script_call(self, name: str, argument: bytes) -> bytes:
+        sha = script(name).sha.encode("ascii")
+        return packed((b"EVALSHA", sha, b"1", self._base, argument))
+
+    def _loaded(self, name: str, argument: bytes, reply: Any) -> Any:
+        """What the script gave, after loading it where the broker did not know it."""
+        if isinstance(reply, redis.exceptions.NoScriptError):
             self._load()
-            return call()
+            (reply,) = self._connections.ask(self._script_call(name, argument), 1)
+        if isinstance(reply, redis.RedisError):
+            raise reply
+        return reply
 
     def _load(self) -> None:
         loaded: tuple[Script, ...] = all_scripts()

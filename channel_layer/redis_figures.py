@@ -1,7 +1,5 @@
 """Reads the figures of the lists, and the members of groups, from Redis; changes nothing."""
 
-from typing import Any
-
 from channel_layer import entries, figures
 from channel_layer.layer import Statistics
 from channel_layer.redis_client import RedisClient
@@ -43,18 +41,14 @@ class RedisFigures:
         clock, meta, length, head = self._client.commands(
             (
                 ("TIME",),
-                ("HGETALL", self._keys.meta(name)),
+                ("GET", self._keys.meta(name)),
                 ("LLEN", self._keys.list(name)),
                 ("LINDEX", self._keys.list(name), 0),
             )
         )
         oldest = entries.parse(head).sent_ms if head else None
-        return figures.statistics(_counters(meta), length, oldest, _milliseconds(clock))
+        return figures.statistics(figures.unpacked_meta(meta), length, oldest, _milliseconds(clock))
 
 
 def _milliseconds(clock: tuple[int, int]) -> int:
     return clock[0] * 1000 + clock[1] // 1000
-
-
-def _counters(meta: Any) -> dict[str, int]:
-    return {key.decode(): int(value) for key, value in meta.items()}

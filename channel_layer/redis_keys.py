@@ -2,7 +2,7 @@
 
     key                type    holds                                            lives
     list:L             list    entries of one list, oldest first                as its entries
-    meta:L             hash    bytes, counters and windows of that list         a day
+    meta:L             string  bytes, counters and windows, packed (figures.py) a day
     wake:L             list    at most one token that wakes one reader          expiry
     lease:W            hash    entry id → list name, NUL, entry                 until committed
     workers            zset    worker → last sign of life, ms                   until reclaimed

@@ -3,6 +3,7 @@
 The parts are joined in `service.py`, the settings explained in `settings.py`.
 """
 
+import gc
 import os
 import resource
 import signal
@@ -60,7 +61,9 @@ def _run(reactor: Any, server: ServerSettings, layer: LayerSettings) -> None:
     log.info("started", address=f"{shown}:{port}", redis=layer.public_url, pid=os.getpid())
     reactor.addSystemEventTrigger("before", "shutdown", service.stop)
     reactor.callWhenRunning(_take_signals, reactor)
+    _collect_seldom()
     reactor.run()
+    service.access_log.flush()
     log.info("stopped")
 
 
@@ -82,6 +85,16 @@ def _allow_many_files() -> None:
     """Each socket is a file: use the whole of what the system allows this process."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _collect_seldom() -> None:
+    """Search for garbage less often, and not among what is here to stay.
+
+    By the usual numbers that takes a fourteenth of the time, since each request in flight is many
+    objects that are neither garbage nor old.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ class Gateway(Protocol):
         """Several sends to one list as a whole or not at all; all but the last are `chained`."""
 
     def new_request_id(self) -> str:
-        """A random name for a request, of letters and digits."""
+        """An unused name for a request, of letters and digits."""
 
     def wall_clock(self) -> float:
         """Seconds since the epoch."""

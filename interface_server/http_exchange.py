@@ -11,19 +11,19 @@ Facts in, actions out; sends, writes and times nothing itself.
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.errors import InvalidMessage
 from shared.messages import HttpResponse, Receipt, ResponseChunk
 
 
-class State(enum.Enum):
+class State(enum.IntEnum):
     """Where an exchange stands; see the top of the file."""
 
-    WAITING = "waiting"
-    LATER = "later"
-    STREAMING = "streaming"
-    OVER = "over"
+    WAITING = 0
+    LATER = 1
+    STREAMING = 2
+    OVER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,13 @@ class ClientGone:
 Happened = HttpResponse | ResponseChunk | BadReply | Receipt | NotSent | DeadlinePassed | ClientGone
 
 
-@dataclass(frozen=True, slots=True)
-class Respond:
+class Respond(NamedTuple):
     """Write a response, or its head with the first content when it says that more comes."""
 
     response: HttpResponse
 
 
-@dataclass(frozen=True, slots=True)
-class Continue:
+class Continue(NamedTuple):
     """Write more content."""
 
     chunk: ResponseChunk

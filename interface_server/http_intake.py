@@ -6,7 +6,6 @@ Ends nothing: what cannot be served goes to the owner, which answers and closes.
 
 import enum
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Protocol
 
 from interface_server.http_answer import Answer
@@ -163,7 +162,7 @@ class RequestIntake:
     def _start(self, head: RequestHead) -> None:
         peer = self._parts.proxies.peer(self._seen, head.headers)
         if peer.host is not None:
-            head = replace(head, headers=with_host(head.headers, peer.host))
+            head = head._replace(headers=with_host(head.headers, peer.host))
         closes = not head.keeps_alive or self._parts.is_draining
         answer = Answer(self._row, head, peer, self._clock.seconds(), closes)
         self._row.add(answer)

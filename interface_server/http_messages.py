@@ -4,8 +4,8 @@ Reads no body and no socket; `http_request` makes the message that a worker gets
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 import httptools
@@ -21,7 +21,16 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _CONTROLS = bytes((*range(9), *range(10, 32), 127))
 """What no head may hold but in its line ends."""
 
+_UNDERSCORE = ord("_")
+_PERCENT = ord("%")
+_HASH = ord("#")
+"""Numbers: `in` finds them in bytes at a sixth of what it takes for bytes of length one."""
+
+_BAD_LINE_END = re.compile(rb"\n(?:[ \t]|(?<!\r\n))")
+"""An LF without its CR, or one that a folded line follows."""
+
 _MALFORMED = "a control character, a bare line end or a folded line in the head"
+_VERSIONS = {b" HTTP/1.1": "1.1", b" HTTP/1.0": "1.0"}
 _METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32} ")
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~%!$&'()*+,;=]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -46,8 +55,7 @@ class RequestRefused(ChannelsBoardError):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """What a request's head says.
 
     `path` is percent-decoded, `query_string` is not. Names in `headers` are lower case, those
@@ -81,9 +89,10 @@ def parse_head(raw: bytes, max_headers: int) -> RequestHead:
 
     Raises: RequestRefused. Source: RFC 9112 sections 2 to 6, RFC 9110 section 7.
     """
-    if raw.count(b"\r\n") - 2 > max_headers:
+    line_ends = raw.count(b"\n")
+    if line_ends - 2 > max_headers:
         raise RequestRefused(431, f"more than {max_headers} headers")
-    if _is_malformed(raw):
+    if _is_malformed(raw, line_ends):
         raise RequestRefused(400, _MALFORMED)
     parsed = _Parsed()
     parser = httptools.HttpRequestParser(parsed)
@@ -93,9 +102,9 @@ def parse_head(raw: bytes, max_headers: int) -> RequestHead:
         pass  # what is asked for is read from the headers below
     except httptools.HttpParserError as error:
         raise _refusal(raw, error) from error
-    version = parser.get_http_version()
     line_end = raw.index(b"\r\n")
-    if version not in ("1.1", "1.0") or raw[line_end - 9 : line_end - 1] != b" HTTP/1.":
+    version = _VERSIONS.get(raw[line_end - 9 : line_end])
+    if version is None:
         raise RequestRefused(505, "expected HTTP/1.1 or HTTP/1.0")
     return _checked(parser.get_method().decode("ascii"), parsed, version)
 
@@ -103,7 +112,8 @@ def parse_head(raw: bytes, max_headers: int) -> RequestHead:
 def incomplete_head_fault(raw: bytes) -> str | None:
     """Why these first bytes of a head can never become one; None while they can."""
     whole_lines = raw[: raw.rfind(b"\n") + 1]
-    return _MALFORMED if _is_malformed(whole_lines) else None
+    is_malformed = _is_malformed(whole_lines, whole_lines.count(b"\n"))
+    return _MALFORMED if is_malformed else None
 
 
 def http_request(
@@ -140,49 +150,51 @@ def without_root(path: str, root_path: str) -> str:
     return path
 
 
-def _is_malformed(raw: bytes) -> bool:
+def _is_malformed(raw: bytes, line_ends: int) -> bool:
     """Whether there is a control character, a bare line end or a folded line.
 
-    Source: RFC 9112 sections 2.2 and 5.2.
+    `line_ends` are the LFs in it. Source: RFC 9112 sections 2.2 and 5.2.
     """
-    ends = raw.count(b"\r\n")
     printable = len(raw.translate(None, _CONTROLS))
-    return printable + 2 * ends != len(raw) or b"\n " in raw or b"\n\t" in raw
+    return printable + 2 * line_ends != len(raw) or _BAD_LINE_END.search(raw) is not None
 
 
 class _Parsed:
     """Receives what the parser finds."""
 
-    __slots__ = ("headers", "url")
+    __slots__ = ("headers", "on_header", "url")
 
     def __init__(self) -> None:
         self.url = b""
         self.headers: list[tuple[bytes, bytes]] = []
+        keep = self.headers.append
+
+        def on_header(name: bytes, value: bytes) -> None:
+            if _UNDERSCORE not in name:
+                keep((name.lower(), value.strip()))  # no control but a tab is here
+
+        # Called once a header: a function costs half of a method here.
+        self.on_header = on_header
 
     def on_url(self, url: bytes) -> None:
         self.url += url
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        if b"_" not in name:
-            self.headers.append((name, value.strip(b" \t")))
-
 
 def _checked(method: str, parsed: _Parsed, version: str) -> RequestHead:
+    headers = parsed.headers
     ruled: dict[bytes, list[bytes]] = {}
-    for name, value in parsed.headers:
+    for name, value in headers:
         if name in _RULED:
             ruled.setdefault(name, []).append(value)
     target, host = _target(method, parsed.url)
-    _check_host(ruled.get(b"host", []), version)
+    _check_host(ruled.get(b"host", ()), version)
     if host is not None:
-        parsed.headers = [pair for pair in parsed.headers if pair[0] != b"host"]
-        parsed.headers.insert(0, (b"host", host))
+        headers = [pair for pair in headers if pair[0] != b"host"]
+        headers.insert(0, (b"host", host))
     path, _, query = target.partition(b"?")
-    decoded = path.decode("ascii") if b"%" not in path else _decoded(path)
-    headers = tuple(parsed.headers)
+    decoded = path.decode("ascii") if _PERCENT not in path else _decoded(path)
     if len(ruled) == 1 and version == "1.1":  # nothing but a host: most requests
-        return RequestHead(method, decoded, query, version, headers)
+        return RequestHead(method, decoded, query, version, tuple(headers))
     length, chunked = _framing(ruled, version)
     options = _tokens(ruled.get(b"connection", ()))
     keeps = b"close" not in options and (version == "1.1" or b"keep-alive" in options)
@@ -192,7 +204,8 @@ def _checked(method: str, parsed: _Parsed, version: str) -> RequestHead:
         raise RequestRefused(400, "a WebSocket handshake with a body")
     expects = _expectation(ruled.get(b"expect", []), version)
     return RequestHead(
-        method, decoded, query, version, headers, length, chunked, keeps, expects, websocket
+        *(method, decoded, query, version, tuple(headers)),
+        *(length, chunked, keeps, expects, websocket),
     )
 
 
@@ -200,7 +213,7 @@ def _target(method: str, url: bytes) -> tuple[bytes, bytes | None]:
     """Path with query, and the host if the target names one. Source: RFC 9112 section 3.2."""
     if method == "CONNECT":
         raise RequestRefused(501, "this server is no tunnel")
-    if b"#" in url or not url.isascii():
+    if _HASH in url or not url.isascii():
         raise RequestRefused(400, "a fragment or an unencoded character in the target")
     if url.startswith(b"/"):
         return url, None
@@ -215,7 +228,7 @@ def _target(method: str, url: bytes) -> tuple[bytes, bytes | None]:
     raise RequestRefused(400, "a target that is neither a path nor an absolute address")
 
 
-def _check_host(hosts: list[bytes], version: str) -> None:
+def _check_host(hosts: Sequence[bytes], version: str) -> None:
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         raise RequestRefused(400, f"expected one Host header, got {len(hosts)}")
     if hosts and not _HOST.fullmatch(hosts[0]):

@@ -23,6 +23,9 @@ READ_COUNT = 500
 ANNOUNCE_AT_ONCE = 500
 RETRY_S = 1.0
 
+_MESSAGE, _GROUP, _JOIN, _LEAVE, _RECEIPT = Kind
+"""Python 3.11 takes 0.1 µs to read a member off its class."""
+
 log = get_logger("reply_pump")
 
 
@@ -121,15 +124,16 @@ class ReplyPump:
 
     def dispatch(self, entry: Entry) -> None:
         """Hand one entry to whom it is meant for; whatever happens there is logged, not raised."""
+        kind = entry.kind
         try:
-            if entry.kind is Kind.GROUP:
-                self._broadcast(entry)
-            elif entry.kind is Kind.JOIN:
-                self._join(entry.payload.decode("ascii"), entry.channel)
-            elif entry.kind is Kind.LEAVE:
-                self._groups.leave(entry.payload.decode("ascii"), entry.channel)
-            else:
+            if kind is _MESSAGE or kind is _RECEIPT:
                 self._reply(entry)
+            elif kind is _GROUP:
+                self._broadcast(entry)
+            elif kind is _JOIN:
+                self._join(entry.payload.decode("ascii"), entry.channel)
+            else:
+                self._groups.leave(entry.payload.decode("ascii"), entry.channel)
         except Exception:
             log.exception("entry_failed", kind=entry.kind.name, channel=entry.channel)
             self._count("entries_failed")
@@ -137,10 +141,10 @@ class ReplyPump:
     def _reply(self, entry: Entry) -> None:
         receiver = self._receivers.get(entry.channel)
         if receiver is None:
-            if entry.kind is Kind.MESSAGE:
+            if entry.kind is _MESSAGE:
                 log.debug("reply_to_nobody", channel=entry.channel)
                 self._count("replies_to_nobody")
-        elif entry.kind is Kind.RECEIPT:
+        elif entry.kind is _RECEIPT:
             receiver.receipt(entry)
         else:
             receiver.reply(entry)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
@@ -47,12 +48,16 @@ class Service:
 
     def __init__(self, reactor: Any, settings: ServerSettings, layer: LayerSettings) -> None:
         self.settings = settings
-        self.access_log = AccessLog(sys.stdout, settings.log_addresses, time.time)
+        self.access_log = AccessLog(
+            sys.stdout, settings.log_addresses, time.time, partial(reactor.callLater, 0)
+        )
         self.static = _static_files(settings)
         self._reactor = reactor
         self._layer_settings = layer
         self._inbox = f"server.response.{secrets.token_hex(8)}!"
         self._clients = 0
+        self._request_ids = secrets.token_hex(6)
+        self._requests = 0
         self._counters: Counter[str] = Counter()
         self._started_at = reactor.seconds()
         self._is_stopping = False
@@ -148,8 +153,9 @@ class Service:
         return self._layer.perform_chain(sends)
 
     def new_request_id(self) -> str:
-        """A random name for a request."""
-        return secrets.token_hex(8)
+        """An unused name for a request: random for this process, then a number."""
+        self._requests += 1
+        return f"{self._request_ids}{self._requests:x}"
 
     def wall_clock(self) -> float:
         """Seconds since the epoch."""

@@ -4,6 +4,7 @@ Knows nothing of lists, leases or sockets; the only place where a message is a b
 """
 
 from collections.abc import Mapping
+from itertools import product
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -46,12 +47,32 @@ _TYPES: dict[type, tuple[tuple[str, tuple[type, ...]], ...]] = {
     )
     for kind in get_args(_Packable)
 }
-_NAMES = {kind: frozenset(name for name, _ in types) for kind, types in _TYPES.items()}
+_EXACT = {
+    kind: frozenset(product(*(types for _, types in fields))) for kind, fields in _TYPES.items()
+}
+"""All that the types of a message's values may be, for one look instead of one a field."""
+
+_LISTS = {
+    kind: tuple((name, _TUPLES[name]) for name, _ in fields if name in _TUPLES)
+    for kind, fields in _TYPES.items()
+}
+
+_REQUIRED = object()
+"""Stands where a field has no default; no value equals it."""
 
 _FIELDS: dict[type, tuple[tuple[str, Any], ...]] = {
-    kind: tuple((name, f.default) for name, f in kind.__dataclass_fields__.items())
+    kind: tuple(
+        (_WIRE.get(name, name), kind._field_defaults.get(name, _REQUIRED)) for name in kind._fields
+    )
     for kind in get_args(_Packable)
 }
+"""Key on the wire and default of each field, in the order of the fields."""
+
+_PACKER = msgpack.Packer(use_bin_type=True)
+"""One for all typed messages: making one costs more than packing a message.
+
+It runs no Python code of ours while it packs plain values, so threads cannot meet in it.
+"""
 
 
 def pack(message: Mapping[str, Any]) -> bytes:
@@ -88,16 +109,11 @@ def unpack(packed: bytes) -> dict[str, Any]:
 
 def encode(message: _Packable) -> bytes:
     """The bytes of a typed message; keys whose value is the default are left out."""
-    return bytes(
-        msgpack.packb(
-            {
-                _WIRE.get(name, name): value
-                for name, default in _FIELDS[type(message)]
-                if (value := getattr(message, name)) != default
-            },
-            use_bin_type=True,
-        )
+    fields = zip(_FIELDS[type(message)], message, strict=True)
+    packed: bytes = _PACKER.pack(
+        {name: value for (name, default), value in fields if value != default}
     )
+    return packed
 
 
 def decode_http_request(packed: bytes) -> messages.HttpRequest:
@@ -152,17 +168,17 @@ def _decode(packed: bytes, kind: type[_T]) -> _T:
     message = unpack(packed)
     if "bytes" in message:
         message["binary"] = message.pop("bytes")
-    for name, expected in _TUPLES.items():
-        if name in message and name in _NAMES[kind]:
-            message[name] = _as_tuple(name, message[name], expected)
+    for name, holds_pairs in _LISTS[kind]:
+        if name in message:
+            message[name] = _as_tuple(name, message[name], holds_pairs)
     try:
         made = kind(**message)
     except TypeError as error:
         raise InvalidMessage("message", f"the keys of {kind.__name__}", sorted(message)) from error
-    for name, types in _TYPES[kind]:
-        value = getattr(made, name)
-        if not isinstance(value, types):
-            raise InvalidMessage(name, _words(types), value)
+    if tuple(map(type, made)) not in _EXACT[kind]:
+        for (name, types), value in zip(_TYPES[kind], made, strict=True):
+            if not isinstance(value, types):
+                raise InvalidMessage(name, _words(types), value)
     return made
 
 

@@ -70,13 +70,20 @@ class AccessLog:
     """One line for each request and for each turn in the life of a socket.
 
     `stream` None writes nothing. With `show_addresses` False a dash stands for the client.
-    `clock` gives seconds since 1970; lines show the machine's local time.
+    `clock` gives seconds since 1970; lines show the machine's local time. With `later`, which
+    calls a function soon, lines are held until then and written together.
     """
 
     def __init__(
-        self, stream: TextIO | None, show_addresses: bool, clock: Callable[[], float]
+        self,
+        stream: TextIO | None,
+        show_addresses: bool,
+        clock: Callable[[], float],
+        later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self._stream = stream
+        self._later = later
+        self._held: list[str] = []
         self._show_addresses = show_addresses
         self._clock = clock
         self._second = -1
@@ -88,7 +95,7 @@ class AccessLog:
         """`[2016/03/31 12:53:50] HTTP POST /post/2/ 302 [0.05, 127.0.0.1:65479]`."""
         if self._stream is not None:
             shown = f"{_logged(method)} {_logged(path)} {status} [{seconds:.2f}"
-            self._write(f"HTTP {shown}, {self._address(client)}]")
+            self._add(f"HTTP {shown}, {self._address(client)}]")
 
     def websocket(self, event: str, path: str, client: Address | None) -> None:
         """`[2016/03/31 12:54:24] WebSocket CONNECT /thread/2/ [127.0.0.1:49224]`.
@@ -96,7 +103,13 @@ class AccessLog:
         `event` is HANDSHAKING, CONNECT, DISCONNECT or REJECT.
         """
         if self._stream is not None:
-            self._write(f"WebSocket {event} {_logged(path)} [{self._address(client)}]")
+            self._add(f"WebSocket {event} {_logged(path)} [{self._address(client)}]")
+
+    def flush(self) -> None:
+        """Write the lines that are held."""
+        held, self._held = self._held, []
+        if held and self._stream is not None:
+            _write_line(self._stream, "\n".join(held))
 
     def _address(self, client: Address | None) -> str:
         if client is None or not self._show_addresses:
@@ -104,13 +117,16 @@ class AccessLog:
         host, port = client
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-    def _write(self, text: str) -> None:
-        assert self._stream is not None
+    def _add(self, text: str) -> None:
         second = int(self._clock())
         if second != self._second:
             self._second = second
             self._stamp = time.strftime("[%Y/%m/%d %H:%M:%S]", time.localtime(second))
-        _write_line(self._stream, f"{self._stamp} {text}")
+        self._held.append(f"{self._stamp} {text}")
+        if self._later is None:
+            self.flush()
+        elif len(self._held) == 1:
+            self._later(self.flush)
 
 
 class _StandardError:

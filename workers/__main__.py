@@ -60,7 +60,7 @@ from workers.supervisor import PoolSettings, Supervisor
 @click.option(
     "--batch",
     type=click.IntRange(1, 1000),
-    default=20,
+    default=32,
     help="Most messages that a worker takes at once.",
 )
 @click.option(

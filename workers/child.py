@@ -48,7 +48,7 @@ class ChildSettings:
     threads: int = 1
     only: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    batch: int = 20
+    batch: int = 32
     budget_s: float = 0.005
     lease_s: float = 10.0
     debug: bool = False

@@ -8,14 +8,14 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from channel_layer.layer import Entry
 from workers.handling import Unit
 from workers.parking import Handled
 
 
-@dataclass(frozen=True, slots=True)
-class InHand:
+class InHand(NamedTuple):
     """A unit whose handler runs since `since_s`, for at most `timeout_s`."""
 
     unit: Unit
@@ -51,7 +51,8 @@ class Desk:
         units = chained(entries)
         with self._lock:
             self._waiting.extend(units)
-            self._back.difference_update(entry.id for unit in units for entry in unit)
+            if self._back:
+                self._back.difference_update(_ids(units))
 
     def claim(self, now_s: float, timeout_s: float) -> Unit | None:
         """The next unit, now in hand; None when nothing waits."""

@@ -4,7 +4,6 @@ It decides by channel who handles the unit and gives steps to commit; it takes a
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from random import Random
 
@@ -55,7 +54,6 @@ def consumed_channels(app: App, only: Iterable[str], exclude: Iterable[str]) -> 
     return kept
 
 
-@dataclass(frozen=True, slots=True)
 class Handling:
     """Handles units with the routes of `app`.
 
@@ -63,10 +61,13 @@ class Handling:
     tracebacks to clients.
     """
 
-    app: App
-    read_body: Callable[[str], bytes]
-    random: Random
-    debug: bool = False
+    def __init__(
+        self, app: App, read_body: Callable[[str], bytes], random: Random, debug: bool = False
+    ) -> None:
+        self._app = app
+        self._random = random
+        self._pages = Pages(app, read_body, debug)
+        self._sockets = Sockets(app)
 
     def handle(self, unit: Unit, begin: Begin) -> tuple[Done | Retry, ...]:
         """The steps that the unit ends with, one for each of its entries.
@@ -77,10 +78,10 @@ class Handling:
         if entry.channel == HTTP_REQUEST:
             return (self._pages.handle(entry, begin),)
         if entry.channel in _SOCKET_CHANNELS:
-            return Sockets(self.app).handle(unit, begin)
-        known = self.app.job(entry.channel)
+            return self._sockets.handle(unit, begin)
+        known = self._app.job(entry.channel)
         if known is None:
-            log.error("no_handler", channel=entry.channel, expected=list(self.app.channels))
+            log.error("no_handler", channel=entry.channel, expected=list(self._app.channels))
             return tuple(Done(other.id, _receipt(other)) for other in unit)
         return tuple(self._job(known, other, begin) for other in unit)
 
@@ -93,15 +94,11 @@ class Handling:
         if entry.channel == HTTP_REQUEST:
             return (self._pages.failure(entry),)
         if entry.channel in _SOCKET_CHANNELS:
-            return Sockets(self.app).failure(unit)
-        known = self.app.job(entry.channel)
+            return self._sockets.failure(unit)
+        known = self._app.job(entry.channel)
         if known is None:
             return tuple(Done(other.id, _receipt(other), force=True) for other in unit)
         return tuple(self._retry(known, other, reason) for other in unit)
-
-    @property
-    def _pages(self) -> Pages:
-        return Pages(self.app, self.read_body, self.debug)
 
     def _job(self, known: JobRoute, entry: Entry, begin: Begin) -> Done | Retry:
         if entry.attempt > known.limit:
@@ -122,7 +119,7 @@ class Handling:
     def _retry(self, known: JobRoute, entry: Entry, reason: str) -> Retry:
         doubled = known.backoff_s * 2 ** min(entry.attempt - 1, 20)
         # Jobs that failed together must not come back together.
-        delay_s = min(doubled, _LONGEST_BACKOFF_S) * self.random.uniform(0.75, 1.25)
+        delay_s = min(doubled, _LONGEST_BACKOFF_S) * self._random.uniform(0.75, 1.25)
         return Retry(entry.id, round(1000 * delay_s), known.limit, reason)
 
 

@@ -47,7 +47,7 @@ class Pages:
         if isinstance(answer, Later):
             return Done(entry.id, (*effects, *_end(entry, message, later=True)))
         replies = _replies(message.reply_channel, answer)
-        return Done(entry.id, (*effects, *replies, *_end(entry, message, later=False)))
+        return Done(entry.id, (*effects, *replies, *_answered(entry, message)))
 
     def failure(self, entry: Entry, detail: str = "") -> Done:
         """The steps that answer 503 in place of what could not be done; they cannot be refused."""
@@ -129,6 +129,13 @@ def _decoded(entry: Entry) -> HttpRequest | None:
 
 def _replies(channel: str, response: Response) -> tuple[Operation, ...]:
     return tuple(Send(channel, codec.encode(part)) for part in response_messages(response))
+
+
+def _answered(entry: Entry, message: HttpRequest) -> tuple[Operation, ...]:
+    """What follows a whole answer: it ends the exchange by itself, so a receipt says no more."""
+    if entry.receipt == message.reply_channel:
+        return () if message.body_channel is None else (Drop(message.body_channel),)
+    return _end(entry, message, later=False)
 
 
 def _end(entry: Entry, message: HttpRequest, later: bool) -> tuple[Operation, ...]:

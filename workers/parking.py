@@ -3,7 +3,7 @@
 It commits nothing; the worker asks what is due and tells what became of it.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from channel_layer.layer import Done, Retry
 from workers.handling import Unit
@@ -21,8 +21,7 @@ _FIRST_DELAY_S = 0.01
 _LONGEST_DELAY_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Handled:
+class Handled(NamedTuple):
     """A unit and the steps it ends with, one for each entry that is not yet settled.
 
     `full_since_s` is None until a list was full. `delay_s` is the wait before the next try.
@@ -62,6 +61,8 @@ class Parking:
 
     def due(self, now_s: float) -> tuple[Handled, ...]:
         """The units to try again now; they are no longer kept here."""
+        if not self._waiting:
+            return ()
         due = tuple(handled for handled in self._waiting if handled.due_s <= now_s)
         self._waiting = [handled for handled in self._waiting if handled.due_s > now_s]
         return due

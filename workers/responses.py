@@ -3,6 +3,7 @@
 Pure: it builds values and the messages that carry them; the worker sends those.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterable
@@ -56,11 +57,15 @@ class Response:
             raise InvalidMessage("status", "an int from 200 to 599", self.status)
         set_field = object.__setattr__
         set_field(self, "content", _as_bytes(self.content))
-        pairs = tuple((_header(name).lower(), _header(value)) for name, value in self.headers)
-        has_type = any(name == b"content-type" for name, _ in pairs)
+        pairs: Headers = ()
+        if self.headers:
+            pairs = check_headers(
+                [(_header(name).lower(), _header(value)) for name, value in self.headers]
+            )
+        has_type = any(name == b"content-type" for name, _ in pairs) if pairs else False
         if self.content_type and not has_type and self.status not in _BODILESS:
-            pairs = ((b"content-type", _header(self.content_type)), *pairs)
-        set_field(self, "headers", check_headers(pairs))
+            pairs = (_content_type(self.content_type), *pairs)
+        set_field(self, "headers", pairs)
 
     def with_header(self, name: str, value: str) -> "Response":
         """The same response with one more header."""
@@ -131,6 +136,12 @@ def _as_bytes(content: object) -> bytes:
     if isinstance(content, bytes | bytearray | memoryview):
         return bytes(content)
     raise TypeError(f"Response content: expected str or bytes, got {shortened(content)}")
+
+
+@functools.lru_cache(maxsize=32)
+def _content_type(value: str) -> tuple[bytes, bytes]:
+    """The header, checked; a site has few of them."""
+    return check_headers(((b"content-type", _header(value)),))[0]
 
 
 def _header(value: object) -> bytes:

@@ -22,6 +22,9 @@ from workers.routing import HANDLER_TIMEOUT_S
 IDLE_BLOCK_MS = 10_000
 """How long one take waits: an idle worker makes 0.1 calls a second."""
 
+_BUDGETS_AHEAD = 2
+"""A worker keeps no more entries than it can handle in so many budgets."""
+
 _TOLD_EVERY_S = 5.0
 
 log = get_logger("workers.worker")
@@ -32,7 +35,7 @@ class WorkerSettings:
     """`channels` to consume; a batch is at most `batch` entries and `budget_s` of handling."""
 
     channels: tuple[str, ...]
-    batch: int = 20
+    batch: int = 32
     budget_s: float = 0.005
 
 
@@ -92,20 +95,27 @@ class Worker:
         self._handle_batch()
 
     def _handle_batch(self) -> None:
-        """Handle units until the budget is spent; behind a slow one, give back the rest."""
+        """Handle units until the budget is spent; give back what others would do much sooner.
+
+        The next batch is as large as what the budget was enough for, or twice as large as one
+        that the budget was enough for.
+        """
         started_s = now_s = time.monotonic()
         count = 0
         while not self._stopping.is_set():
             unit = self.desk.claim(now_s, HANDLER_TIMEOUT_S)
             if unit is None:
-                self._allowance = min(self._settings.batch, 2 * self._allowance)
+                if count:
+                    self._allowance = min(self._settings.batch, 2 * self._allowance)
                 return
             self.desk.finish(self._handled(unit))
             count += 1
             before_s, now_s = now_s, time.monotonic()
             if now_s - started_s > self._settings.budget_s:
                 self._allowance = count
-                if now_s - before_s > self._settings.budget_s and self.desk.waiting():
+                waiting = self.desk.waiting()
+                is_slow = now_s - before_s > self._settings.budget_s
+                if waiting and (is_slow or waiting > _BUDGETS_AHEAD * count):
                     self._commit(self.desk.collect(), self.desk.empty(), count)
                 return
 
@@ -142,7 +152,7 @@ class Worker:
             self._stopping.wait(block_ms / 1000)
             return
         try:
-            channels, count = self._settings.channels, self._settings.batch
+            channels, count = self._settings.channels, self._allowance
             self.desk.put(self._layer.take(self.name, channels, count, block_ms))
             self._outage.over()
         except LayerUnavailable as error:
@@ -193,6 +203,8 @@ class Worker:
     def _settle(
         self, handled: Sequence[Handled], outcomes: Sequence[Outcome], is_repeated: bool
     ) -> None:
+        if all(outcome.verdict is Verdict.DONE and not outcome.dropped for outcome in outcomes):
+            return
         at, now_s = 0, time.monotonic()
         for unit in handled:
             own = outcomes[at : at + len(unit.steps)]

@@ -10,18 +10,21 @@ local worker, items, back, sources, count, turn = args[5], args[6], args[7], arg
 local lease = base .. 'lease:' .. worker
 local DUE_TOKEN_MS = 250
 
--- Leases that end in this call; the broker is told once.
-local ended, ended_ids = {}, {}
-local function is_held(id) return not ended[id] and call('HEXISTS', lease, text(id)) == 1 end
+-- The ids that the worker holds, read once; those that end in this call are told to the broker once.
+local held, ended_ids = {}, {}
+if #items + #back > 0 then
+  for _, id in ipairs(call('HKEYS', lease)) do held[id] = true end
+end
+local function is_held(id) return held[text(id)] end
 local function let_go(id)
-  ended[id] = true
-  ended_ids[#ended_ids + 1] = text(id)
+  local field = text(id)
+  held[field] = nil
+  ended_ids[#ended_ids + 1] = field
 end
 
 -- What is held under `id`, nil for nothing.
 local function look_up(id)
-  local value = not ended[id] and call('HGET', lease, text(id))
-  return value and leased(value) or nil
+  return is_held(id) and leased(call('HGET', lease, text(id))) or nil
 end
 
 local function finish(item)
@@ -109,12 +112,11 @@ local verdicts, taken, entries = {}, {}, {}
 for i, item in ipairs(items) do verdicts[i] = settle(item) end
 give_back()
 push_all('HDEL', lease, ended_ids)
-move_due()
 push_fresh()
+local due_ms, due_list = move_due()
 if count > 0 and #sources > 0 then take(taken) end
 if #taken > 0 then write_lease(taken) end
 call('ZADD', base .. 'workers', now, worker)
-local due_ms, due_list = next_due()
 if due_ms and #taken > 0 then tell_due(due_list) end
 save()
 for i, item in ipairs(taken) do entries[i] = item.entry end

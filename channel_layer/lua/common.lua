@@ -29,8 +29,10 @@ local MAX_POPS = 10          -- rounds that one call spends on skipping expired 
 local MAX_CHAIN = 1000
 local MAX_PRUNE = 100
 local MAX_DEAD, MAX_DEAD_BYTES = 1000, 67108864
-local FIELDS = {'bytes', 'sent', 'full', 'slot', 'sent_now', 'sent_before', 'full_now',
-  'full_before', 'waiting', 'waiting_bytes', 'capacity', 'capacity_bytes', 'read'}
+-- meta:L is these numbers in this order: bytes, sent, full, slot, sent_now, sent_before, full_now,
+-- full_before, waiting, waiting_bytes, capacity, capacity_bytes, read, generation.
+local META = '>' .. string.rep('d', 14)
+local NO_META = string.rep('\0', 14 * 8)
 
 -- The marks of channel_names.py: what follows '!' is a client of the process that owns the list.
 local function list_of(channel) return string.match(channel, '^[^!]*!') or channel end
@@ -83,18 +85,26 @@ local all_sent, all_full = 0, 0
 local function state(name)
   local l = lists[name]
   if l then return l end
-  local meta = call('HMGET', base .. 'meta:' .. name, unpack(FIELDS))
-  l = {key = base .. 'list:' .. name, meta_key = base .. 'meta:' .. name, fresh = {}, need_ms = 0}
-  l.stored = {}
-  for i, field in ipairs(FIELDS) do
-    l[field] = tonumber(meta[i] or 0)
-    l.stored[field] = l[field]
-  end
-  l.n = call('LLEN', l.key)
-  if l.n == 0 then l.bytes = 0 end
+  local key, meta_key = base .. 'list:' .. name, base .. 'meta:' .. name
+  local bytes, sent, full, slot, sent_now, sent_before, full_now, full_before, waiting,
+    waiting_bytes, capacity, capacity_bytes, read, generation =
+    unpack_entry(META, call('GET', meta_key) or NO_META)
+  local n = call('LLEN', key)
+  l = {key = key, meta_key = meta_key, fresh = {}, need_ms = 0, n = n,
+    bytes = n > 0 and bytes or 0, sent = sent, full = full, slot = slot, sent_now = sent_now,
+    sent_before = sent_before, full_now = full_now, full_before = full_before, waiting = waiting,
+    waiting_bytes = waiting_bytes, capacity = capacity, capacity_bytes = capacity_bytes,
+    read = read, generation = generation}
   turn_window(l)
   lists[name] = l
   return l
+end
+
+local function save_meta(name, l)
+  local packed = pack(META, l.bytes, l.sent, l.full, l.slot, l.sent_now, l.sent_before, l.full_now,
+    l.full_before, l.waiting, l.waiting_bytes, l.capacity, l.capacity_bytes, l.read, l.generation)
+  local life_ms = is_single_reader(name) and l.need_ms + 2 * SLACK_MS or META_MS
+  call('SET', l.meta_key, packed, 'PX', life_ms)
 end
 
 local function keep(key, need_ms)
@@ -130,16 +140,7 @@ end
 local function save()
   push_fresh()
   for name, l in pairs(lists) do
-    if l.dirty then
-      local values = {}
-      for _, field in ipairs(FIELDS) do
-        if l[field] ~= l.stored[field] then
-          values[#values + 1], values[#values + 2] = field, text(l[field])
-        end
-      end
-      if #values > 0 then call('HSET', l.meta_key, unpack(values)) end
-      keep(l.meta_key, is_single_reader(name) and l.need_ms + SLACK_MS or META_MS)
-    end
+    if l.dirty then save_meta(name, l) end
   end
   if ids_used then call('SET', base .. 'id', text(last_id)) end
   if all_sent > 0 then call('HINCRBY', base .. 'stat', 'sent', all_sent) end
@@ -187,7 +188,10 @@ local function next_due()
 end
 
 -- Delayed entries that are due go to the end of their lists, with new ids: ids grow along a list.
+-- Gives what `next_due` gives then.
 local function move_due()
+  local due_ms, due_list = next_due()
+  if not due_ms or due_ms > 0 then return due_ms, due_list end
   local due = call('ZRANGEBYSCORE', base .. 'delayed', '-inf', now, 'LIMIT', 0, MAX_DUE)
   for _, member in ipairs(due) do
     local list = string.match(member, '^[^%z]*')
@@ -201,7 +205,8 @@ local function move_due()
     l.need_ms = max(l.need_ms, h.expires - now, GONE_MS)
     call('ZREM', base .. 'delayed', member)
   end
-  if #due > 0 then push_fresh() end
+  push_fresh()
+  return next_due()
 end
 
 -- Says to the sender of `entry` what became of it, where it asked for that.

@@ -32,7 +32,7 @@ local function read(l)
   local entries = call('LRANGE', l.key, 0, count - 1)
   local live = {}
   for _, entry in ipairs(entries) do
-    local expires = header_of(entry).expires
+    local _, _, expires = unpack_entry(FORMAT, entry)
     if expires == 0 or expires > now then
       live[#live + 1] = entry
     elseif #live == 0 then
@@ -46,8 +46,7 @@ local function read(l)
   return live
 end
 
-move_due()
-push_fresh()
+local due_ms = move_due()
 local l = state(list)
 if acknowledged > 0 then acknowledge(l) end
 local entries = read(l)
@@ -58,12 +57,7 @@ if not epoch then
   epoch = args[10]
   call('SET', base .. 'epoch', epoch)
 end
-local generation = call('HGET', l.meta_key, 'generation')
-if not generation or now - l.read > GONE_MS then
-  generation = text(next_id())
-  call('HSET', l.meta_key, 'generation', generation)
-end
+if l.generation == 0 or now - l.read > GONE_MS then l.generation = next_id() end
 l.read, l.dirty = now, true
-local due_ms = next_due()
 save()
-return {epoch .. '.' .. generation, due_ms or -1, unpack(entries)}
+return {epoch .. '.' .. text(l.generation), due_ms or -1, unpack(entries)}

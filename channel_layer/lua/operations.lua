@@ -126,16 +126,21 @@ local function perform(op)
   return drop(op[2])
 end
 
--- The first channel that cannot take what all `ops` together put on it; nil when all fit.
+-- More than this call can put on any list: an operation has no less than 8 bytes.
+local MOST = #ARGV[1] / 8
+local MOST_BYTES = #ARGV[1] + HEADER * MOST
+
+-- The first channel that cannot take what all `ops` together put on it; nil when all fit. Where all
+-- that this call brings would fit, nothing need be added up.
 local function first_full(ops)
   local more = {}
   for _, op in ipairs(ops) do
-    if is_send(op) and bounds_of(op) > 0 then
-      local m = more[op[2]] or {0, 0}
+    if is_send(op) and is_full(state(op[2]), MOST, MOST_BYTES, bounds_of(op)) then
+      local l, m = state(op[2]), more[op[2]] or {0, 0}
       m[1], m[2] = m[1] + 1, m[2] + HEADER + #op[3]
       more[op[2]] = m
-      if is_full(state(op[2]), m[1], m[2], bounds_of(op)) then
-        count_full(state(op[2]))
+      if is_full(l, m[1], m[2], bounds_of(op)) then
+        count_full(l)
         return channel_of(op[3])
       end
     end

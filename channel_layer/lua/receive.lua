@@ -6,7 +6,7 @@
 
 local sources, turn = args[5], args[6]
 local found = {}
-move_due()
+local due_ms = move_due()
 for i = 1, #sources do
   local list = sources[(turn + i) % #sources + 1]
   if call('LLEN', base .. 'list:' .. list) > 0 and #found == 0 then
@@ -16,7 +16,6 @@ for i = 1, #sources do
   if l and l.n > 0 then wake(list) end
 end
 if found[1] then send_receipt(found[1].entry, 'taken') end
-local due_ms = next_due()
 save()
 if not found[1] then return {due_ms or -1} end
 return {due_ms or -1, found[1].list, found[1].entry}

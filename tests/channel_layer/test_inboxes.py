@@ -6,6 +6,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 
+from channel_layer.figures import META, unpacked_meta
 from channel_layer.layer import (
     InboxBatch,
     Join,
@@ -93,7 +94,7 @@ async def test_acknowledged_bytes_make_room(
     with redis.Redis.from_url(redis_url) as broker:
         keys = RedisKeys(settings.prefix)
         stored = sum(map(len, broker.lrange(keys.list(INBOX), 0, -1)))
-        assert int(broker.hget(keys.meta(INBOX), "bytes") or 0) == stored
+        assert unpacked_meta(broker.get(keys.meta(INBOX)))["bytes"] == stored
     assert [outcome.verdict for outcome in blocking.perform(sends[:13])] == [Verdict.DONE] * 13
 
 
@@ -132,8 +133,9 @@ async def test_a_long_absence_changes_the_epoch(
     blocking.perform([Join("g", INBOX + "c"), Join("h", INBOX + "c")])
     meta = RedisKeys(settings.prefix).meta(INBOX)
     with redis.Redis.from_url(redis_url) as broker:
-        read = int(broker.hget(meta, "read") or 0)
-        broker.hset(meta, "read", read - 100_000)
+        kept = unpacked_meta(broker.get(meta))
+        kept["read"] -= 100_000
+        broker.set(meta, META.pack(*kept.values()))
     lost = [SendGroup("g", b"lost")] * 2
     assert [outcome.dropped for outcome in blocking.perform(lost)] == [1, 0]
     assert blocking.group_channels("g") == []

@@ -12,6 +12,7 @@ import channel_layer
 from channel_layer.embedded import EmbeddedValkey
 from channel_layer.layer import Done, Send
 from channel_layer.redis_blocking import RedisLayer
+from channel_layer.redis_connections import RedisConnections
 from channel_layer.redis_keys import RedisKeys
 from shared.errors import ConfigurationError, LayerUnavailable
 from shared.settings import LayerSettings
@@ -60,18 +61,18 @@ def test_a_repeated_batch_is_performed_once(
     blocking: RedisLayer, settings: LayerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the answer to a send is lost, repeating it gives the answer and sends nothing anew."""
-    real = redis.Redis.evalsha
+    real = RedisConnections.ask
     calls = []
 
-    def losing(client: "redis.Redis[bytes]", *arguments: object) -> object:
-        answer = real(client, *arguments)  # type: ignore[arg-type]
-        calls.append(answer)
+    def losing(connections: RedisConnections, packed: bytes, count: int) -> list[object]:
+        answers = real(connections, packed, count)
+        calls.append(answers)
         if len(calls) == 1:
             raise redis.ConnectionError("the answer was lost")
-        return answer
+        return answers
 
     blocking.perform([Send("warm", b"up")])
-    monkeypatch.setattr(redis.Redis, "evalsha", losing)
+    monkeypatch.setattr(RedisConnections, "ask", losing)
     outcomes = blocking.perform(
         [Send("tight.a", b"1"), Send("tight.a", b"2"), Send("tight.a", b"")]
     )
@@ -86,13 +87,13 @@ def test_held_tells_what_a_lost_answer_took(
 ) -> None:
     """After a take whose answer was lost the worker finds the entries with `held`."""
     blocking.perform([Send("work", b"1")])
-    real = redis.Redis.evalsha
+    real = RedisConnections.ask
 
-    def losing(client: "redis.Redis[bytes]", *arguments: object) -> object:
-        real(client, *arguments)  # type: ignore[arg-type]
+    def losing(connections: RedisConnections, packed: bytes, count: int) -> list[object]:
+        real(connections, packed, count)
         raise redis.ConnectionError("the answer was lost")
 
-    monkeypatch.setattr(redis.Redis, "evalsha", losing)
+    monkeypatch.setattr(RedisConnections, "ask", losing)
     with pytest.raises(LayerUnavailable):
         blocking.take("w", ["work"], 1)
     monkeypatch.undo()

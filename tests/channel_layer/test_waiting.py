@@ -222,3 +222,15 @@ def test_an_abandoned_list_is_woken_by_reclaim(
     blocking.reclaim(wake=["work", "none"])
     assert [(e.payload, e.kind) for e in taking.result(5)] == [(b"x", Kind.MESSAGE)]
     other.close()
+
+
+def test_a_take_behind_a_vain_commit(blocking: RedisLayer, settings: LayerSettings) -> None:
+    """A take that follows a commit which found nothing still gets what was sent in between."""
+    other = RedisLayer(settings)
+    assert blocking.commit("w", (), (), ["work"], 5).taken == ()
+    other.perform([Send("work", b"between")])
+    assert [entry.payload for entry in blocking.take("w", ["work"], 5)] == [b"between"]
+    assert blocking.commit("w", (), (), ["work"], 5).taken == ()
+    other.perform([Send("work", b"between"), Send("late", b"x", delay_ms=100)])
+    assert [entry.payload for entry in blocking.take("w", ["work"], 5, 5000)] == [b"between"]
+    assert [entry.payload for entry in blocking.take("w", ["late"], 5, 5000)] == [b"x"]

@@ -4,7 +4,7 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
@@ -121,6 +121,26 @@ def test_the_time_in_access_lines_follows_the_clock() -> None:
     first, second = stream.getvalue().splitlines()
     assert first[18:20] == "00"
     assert second[18:20] == "01"
+
+
+def test_access_lines_are_held_until_later() -> None:
+    """With `later` the lines of one turn are asked to be written once, together and in order."""
+    stream = io.StringIO()
+    booked: list[Callable[[], None]] = []
+    log = AccessLog(stream, False, lambda: 0.0, booked.append)
+    log.http("GET", "/1", 200, 0.0, None)
+    log.websocket("CONNECT", "/2", None)
+    assert stream.getvalue() == ""
+    (write,) = booked
+    write()
+    log.http("GET", "/3", 200, 0.0, None)
+    log.flush()
+    booked[1]()
+    assert written(log, stream).splitlines() == [
+        "[TIME] HTTP GET /1 200 [0.00, -]",
+        "[TIME] WebSocket CONNECT /2 [-]",
+        "[TIME] HTTP GET /3 200 [0.00, -]",
+    ]
 
 
 def test_a_path_cannot_forge_an_access_line() -> None:

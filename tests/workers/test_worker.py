@@ -1,6 +1,7 @@
 """The worker's loop and its watchdog on a real broker, in threads of the test."""
 
 import threading
+import time
 from random import Random
 
 import pytest
@@ -207,6 +208,30 @@ def test_handled_before_a_long_one(crew, edge):
     assert worker.desk.in_hand() is not None
     may_end.set()
     assert edge.response(channels[1])[0][2] == b"long"
+
+
+def test_a_burst_is_shared(crew, edge):
+    """What would keep one worker busy for long goes to others, though no page of it is slow."""
+    may_go_on, handled = threading.Event(), []
+
+    def work(*_):
+        handled.append(threading.current_thread().name)
+        if len(handled) > 2:
+            may_go_on.wait(10)
+        time.sleep(0.003)
+        return Response("done")
+
+    app = App([get("/", work)])
+    channels = [edge.request("GET", "/") for _ in range(12)]
+    crew.start("one", app)
+    while len(handled) < 3:
+        time.sleep(0.001)
+    crew.start("two", app)
+    while len(set(handled)) < 2:
+        time.sleep(0.001)
+    may_go_on.set()
+    for channel in channels:
+        assert edge.response(channel)[0][2] == b"done"
 
 
 def test_heartbeats(crew, layer, edge):

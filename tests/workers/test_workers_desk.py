@@ -1,7 +1,5 @@
 """The desk that a worker and its watchdog share."""
 
-import dataclasses
-
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -126,7 +124,7 @@ class Books(RuleBasedStateMachine):
         for size in sizes:
             numbers = range(self.number + 1, self.number + size + 1)
             unit = [entry(one, is_chained=True) for one in numbers]
-            unit[-1] = dataclasses.replace(unit[-1], chained=False)
+            unit[-1] = unit[-1]._replace(chained=False)
             self.number += size
             self.out.update(numbers)
             self.desk.put(unit)
