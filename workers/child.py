@@ -17,6 +17,7 @@ from types import FrameType
 
 from channel_layer.redis_blocking import RedisLayer
 from shared.errors import ConfigurationError, LayerUnavailable
+from shared.garbage import collect_seldom
 from shared.logs import get_logger
 from shared.settings import LayerSettings
 from workers.handling import Handling, consumed_channels
@@ -179,6 +180,7 @@ def child_main(name: str, settings: ChildSettings, life: int, status: int) -> in
     def say(event: str) -> None:
         write_line(status, {"event": event, "channels": child.channels})
 
+    collect_seldom()
     signal.signal(signal.SIGTERM, child.stop)
     return child.run(life, say)
 

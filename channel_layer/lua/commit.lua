@@ -87,7 +87,8 @@ local function take(taken)
   end
   for _, list in ipairs(filled) do
     if #taken < count and state(list).n > 0 then pop(list, count - #taken, true, taken) end
-    if state(list).n > 0 then wake(list) end
+    -- A token beside an empty list would wake somebody for nothing.
+    if state(list).n > 0 then wake(list) else call('DEL', base .. 'wake:' .. list) end
   end
 end
 
