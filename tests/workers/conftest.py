@@ -101,7 +101,7 @@ class Edge:
         return list(self._entries)
 
     def response(self, channel: str) -> tuple[Any, Any]:
-        """The response that came, and the receipt behind it."""
+        """The response that came; None and the receipt where none did."""
         entry = self.next(channel)
         if entry.kind is Kind.RECEIPT:
             return None, codec.decode_receipt(entry.payload)
@@ -110,8 +110,7 @@ class Edge:
         while more:
             chunk = codec.decode_http_reply(self.next(channel).payload)
             content, more = content + chunk.content, chunk.more_content
-        receipt = codec.decode_receipt(self.next(channel).payload)
-        return (response.status, dict(response.headers), content), receipt
+        return (response.status, dict(response.headers), content), None
 
     def turn(self, channel: str) -> tuple[list[Any], Any]:
         """The socket replies that came before a receipt (joins as their group), and the receipt."""

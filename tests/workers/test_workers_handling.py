@@ -39,12 +39,12 @@ def handling(*routes, error_page=None, debug=False):
 def answered(made, entry):
     """The response that an entry ends with."""
     (done,) = made.handle((entry,), lambda _: None)
-    response = codec.decode_http_reply(done.operations[-2].payload)
+    response = codec.decode_http_reply(done.operations[0].payload)
     return response.status, dict(response.headers), response.content
 
 
 def test_order_of_steps():
-    """Effects come first, then the answer, then the receipt, then the end of the body."""
+    """Effects come first, then the answer, which needs no receipt, then the end of the body."""
 
     def page(_, outbox):
         outbox.send_group("g", {"text": "x"})
@@ -53,9 +53,7 @@ def test_order_of_steps():
     begun = []
     entry = http(body_channel="b?1")
     (done,) = handling(get("/", page, timeout_s=3)).handle((entry,), begun.append)
-    assert [type(step).__name__ for step in done.operations] == [
-        *("SendGroup", "Send", "SendReceipt", "Drop")
-    ]
+    assert [type(step).__name__ for step in done.operations] == [*("SendGroup", "Send", "Drop")]
     assert (done.entry_id, done.force, begun) == (7, False, [3])
 
 

@@ -27,14 +27,15 @@ def read_marks(path: Path) -> list[int]:
 
 
 def test_answers(pool, edge):
-    """A pool answers requests; each with a response and a receipt behind it."""
+    """A pool answers requests; behind a whole response comes no receipt."""
     pool("--processes", "1")
     (status, headers, content), receipt = edge.response(edge.request("GET", "/hello/7"))
     assert status == 200
     assert json.loads(content)["no"] == 7
     assert headers[b"content-type"] == b"application/json"
-    assert receipt.kind == "done"
-    assert not receipt.later
+    assert receipt is None
+    edge.response(edge.request("GET", "/hello/8"))
+    assert edge.pending() == []
 
 
 def test_all_kinds_of_answers(pool, edge, layer):
