@@ -161,7 +161,7 @@ start_valkey() {
 
 start_server() {
     in_own_session -m interface_server --host "$host" --port "$port" \
-        --static /static=board/static --media "/media=$MEDIA_DIR/public" 3<&- &
+        --static /static=board/static --media "/media=$MEDIA_DIR/public" --no-log-addresses 3<&- &
     server_pid=$!
 }
 

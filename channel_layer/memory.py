@@ -32,7 +32,7 @@ from shared.errors import BodyGone
 
 
 class MemoryLayer(AsgiCalls):
-    """See `layer.BlockingLayer` for what each call promises.
+    """See `blocking_layer.py` for what each call promises.
 
     `clock_ms` gives milliseconds since 1970.
     """

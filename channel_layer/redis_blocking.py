@@ -59,7 +59,7 @@ class FoundEmpty:
 
 
 class RedisLayer(AsgiCalls):
-    """The blocking layer; see `layer.BlockingLayer` for what each call promises.
+    """The blocking layer; see `blocking_layer.py` for what each call promises.
 
     One object serves one thread at a time; `unblock`, `heartbeat` and `give_back` may be called
     from another one meanwhile. `capacities` None: those of the settings.

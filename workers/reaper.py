@@ -8,7 +8,7 @@ import select
 import signal
 from dataclasses import dataclass
 
-from channel_layer.layer import BlockingLayer
+from channel_layer.blocking_layer import BlockingLayer
 from channel_layer.redis_blocking import RedisLayer
 from shared.errors import LayerUnavailable
 from shared.logs import get_logger

@@ -7,7 +7,8 @@ says when one must end.
 import time
 from collections.abc import Sequence
 
-from channel_layer.layer import BlockingLayer, Outcome, Verdict
+from channel_layer.blocking_layer import BlockingLayer
+from channel_layer.layer import Outcome, Verdict
 from shared.errors import ChannelsBoardError
 from shared.logs import get_logger
 from workers.desk import InHand, Relief

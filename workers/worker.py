@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from channel_layer.layer import BlockingLayer, Outcome, Verdict
+from channel_layer.blocking_layer import BlockingLayer
+from channel_layer.layer import Outcome, Verdict
 from shared.errors import ChannelsBoardError, LayerUnavailable
 from shared.logs import get_logger
 from workers.desk import Desk

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import pytest_twisted
+import redis
 
 import channel_layer
 from channel_layer.capacities import Capacities
@@ -140,3 +142,17 @@ def short_lived(request: pytest.FixtureRequest) -> Iterator[Leases]:
     layer = RedisLayer(replace(settings, group_expiry_s=1))
     yield Leases(layer, lambda ms: time.sleep(ms / 1000))
     layer.close()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads for callers that wait."""
+    with ThreadPoolExecutor(8) as made:
+        yield made
+
+
+@pytest.fixture
+def broker(redis_url: str) -> Iterator["redis.Redis[bytes]"]:
+    """A client of the broker itself."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield client

@@ -1,8 +1,7 @@
 """The blocking body's own: broken connections, brokers that come and go, several workers."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,31 +15,7 @@ from channel_layer.redis_connections import RedisConnections
 from channel_layer.redis_keys import RedisKeys
 from shared.errors import ConfigurationError, LayerUnavailable
 from shared.settings import LayerSettings
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    """Threads for callers that wait."""
-    with ThreadPoolExecutor(8) as made:
-        yield made
-
-
-@pytest.fixture
-def broker(redis_url: str) -> Iterator["redis.Redis[bytes]"]:
-    """A client of the broker itself."""
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
-def wait_for(fact: Callable[[], bool]) -> None:
-    """Look until `fact` holds; the test's time-out ends a vain wait."""
-    while not fact():
-        time.sleep(0.005)
-
-
-def blocked(broker: "redis.Redis[bytes]", layer_prefix: str) -> int:
-    """How many connections wait in a blocking pop; the run's other tests wait on none."""
-    return int(broker.info("clients")["blocked_clients"])
+from tests.channel_layer.facts import blocked, wait_for
 
 
 def another(settings: LayerSettings) -> RedisLayer:

@@ -1,10 +1,8 @@
 """Waiting for work on the broker: who is woken, when, and how seldom the idle ask."""
 
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import pytest
 import redis
 
 from channel_layer.layer import Entry, Kind, Send
@@ -13,31 +11,7 @@ from channel_layer.redis_keys import RedisKeys
 from shared import codec
 from shared.messages import BodyChunk
 from shared.settings import LayerSettings
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    """Threads for callers that wait."""
-    with ThreadPoolExecutor(8) as made:
-        yield made
-
-
-@pytest.fixture
-def broker(redis_url: str) -> Iterator["redis.Redis[bytes]"]:
-    """A client of the broker itself."""
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
-def wait_for(fact: Callable[[], bool]) -> None:
-    """Look until `fact` holds; the test's time-out ends a vain wait."""
-    while not fact():
-        time.sleep(0.005)
-
-
-def blocked(broker: "redis.Redis[bytes]", layer_prefix: str) -> int:
-    """How many connections wait in a blocking pop; the run's other tests wait on none."""
-    return int(broker.info("clients")["blocked_clients"])
+from tests.channel_layer.facts import blocked, wait_for
 
 
 def another(settings: LayerSettings) -> RedisLayer:
