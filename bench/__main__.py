@@ -18,6 +18,8 @@ from bench.measures import Measured, Ratio
 
 PEER = Path("bench/peers/channels4")
 OURS = "this project"
+BARE = ("bare, page ready", "bare, page rendered")
+CONNECTIONS = (64, 256)
 THEIRS = "Channels 4 + Daphne 4 + channels_redis"
 
 
@@ -50,8 +52,9 @@ def main(
 
 def _pages(rounds: int, seconds: int, logs: Path) -> list[Measured]:
     """Bare and hop in turns, so that a busy minute of the machine hits both."""
-    rates: dict[str, list[float]] = {"bare, page ready": [], "bare, page rendered": [], OURS: []}
-    notes = dict.fromkeys(rates, "")
+    works = tuple((count, server) for count in CONNECTIONS for server in (*BARE, OURS))
+    rates: dict[tuple[int, str], list[float]] = {work: [] for work in works}
+    notes = dict.fromkeys(works, "")
     with (
         tempfile.TemporaryDirectory() as folder,
         processes.bare("ready", logs) as ready,
@@ -60,18 +63,24 @@ def _pages(rounds: int, seconds: int, logs: Path) -> list[Measured]:
         processes.hop(redis_url, logs) as hop,
     ):
         measures.wait_for_page(hop)
-        ports = dict(zip(rates, (ready, rendered, hop), strict=True))
+        ports = dict(zip((*BARE, OURS), (ready, rendered, hop), strict=True))
         for number in range(rounds + 1):
-            for server, port in ports.items():
-                rate, bad = measures.pages_per_second(port, "/page", seconds if number else 1)
+            for work in works:
+                count, server = work
+                length = seconds if number else 1
+                rate, bad = measures.pages_per_second(ports[server], "/page", count, length)
                 if number:  # the first turn warms up
-                    rates[server].append(rate)
-                notes[server] = bad or notes[server]
-                click.echo(f"page, {server}: {rate:,.0f}/s {bad}", err=True)
+                    rates[work].append(rate)
+                notes[work] = bad or notes[work]
+                click.echo(f"page, {count} connections, {server}: {rate:,.0f}/s {bad}", err=True)
     return [
-        Measured("page of 1 KB, 64 connections", server, "/s", tuple(values), notes[server])
-        for server, values in rates.items()
+        Measured(_page_work(count), server, "/s", tuple(values), notes[count, server])
+        for (count, server), values in rates.items()
     ]
+
+
+def _page_work(connections: int) -> str:
+    return f"page of 1 KB, {connections} connections"
 
 
 def _sockets(
@@ -107,21 +116,21 @@ def _on_sockets(server: str, port: int, sockets: int, times: int, seconds: int) 
 
 
 def _ratios(measured: list[Measured], sockets: int) -> list[Ratio]:
-    """The targets of this project's second issue, as far as their parts were measured."""
-    of = {(one.work.split(",")[0].split(" over")[0], one.server): one.median for one in measured}
+    """The first targets of this project, as far as their parts were measured."""
+    of = {(one.work.split(" over")[0], one.server): one.median for one in measured}
     ratios = [
         Ratio(
-            f"page through the hop / {server}",
-            of["page of 1 KB", OURS] / of["page of 1 KB", server],
+            f"page through the hop / {server}, {count} connections",
+            of[_page_work(count), OURS] / of[_page_work(count), server],
             0.3,
         )
-        for server in ("bare, page ready", "bare, page rendered")
+        for count in CONNECTIONS
+        for server in BARE
     ]
-    if ("broadcast", THEIRS) in of:
+    broadcast = f"broadcast, last of {sockets:,} sockets"
+    if (broadcast, THEIRS) in of:
         what = f"broadcast to {sockets:,} sockets / the same on {THEIRS}"
-        ratios.append(
-            Ratio(what, of["broadcast", OURS] / of["broadcast", THEIRS], 0.1, at_most=True)
-        )
+        ratios.append(Ratio(what, of[broadcast, OURS] / of[broadcast, THEIRS], 0.1, at_most=True))
     return ratios
 
 

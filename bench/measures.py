@@ -49,10 +49,10 @@ class Ratio:
         return self.value <= self.target if self.at_most else self.value >= self.target
 
 
-def pages_per_second(port: int, path: str, seconds: int) -> tuple[float, str]:
-    """Requests a second that wrk makes with 64 connections, and what it complains of."""
+def pages_per_second(port: int, path: str, connections: int, seconds: int) -> tuple[float, str]:
+    """Requests a second that wrk makes, and what it complains of."""
     result = subprocess.run(
-        ["wrk", "-t1", "-c64", f"-d{seconds}s", f"http://127.0.0.1:{port}{path}"],
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"http://127.0.0.1:{port}{path}"],
         capture_output=True,
         text=True,
         check=True,

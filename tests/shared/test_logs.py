@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-import structlog
 
 from shared.logs import AccessLog, configure_logging, get_logger
 from shared.settings import LogSettings
@@ -16,11 +15,7 @@ from shared.settings import LogSettings
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
     yield
-    structlog.reset_defaults()
-    root = logging.getLogger()
-    for handler in list(root.handlers):
-        if type(handler).__module__ == "shared.logs":
-            root.removeHandler(handler)
+    configure_logging(LogSettings())  # as the loggers of all parts have it
 
 
 def written(log: AccessLog, stream: io.StringIO) -> str:
