@@ -95,7 +95,11 @@ class BlockingLayer(Protocol):
         """Say that `worker` lives although it is in a long handler."""
 
     def retire(self, worker: str) -> None:
-        """Forget a worker that ended in order; what it held goes back at once."""
+        """Forget a worker that ended in order.
+
+        What it still held goes back at once with its attempt raised, since it may have been begun;
+        what was not begun is given back before.
+        """
 
     def reclaim(
         self,

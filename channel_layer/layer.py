@@ -12,6 +12,9 @@ from typing import NamedTuple
 MAX_MESSAGE_BYTES = 1024 * 1024 + 64 * 1024
 """One message's limit: the 1 MiB that every ASGI layer carries, and room for its framing."""
 
+NO_LIMIT = 2**31 - 1
+"""An attempt limit that nothing reaches."""
+
 EXTENSIONS = ("groups", "flush", "statistics", "leases")
 
 
@@ -75,10 +78,14 @@ class SendGroup:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Make `channel` a member of `group`, or refresh its membership."""
+    """Make `channel` a member of `group`, or refresh its membership.
+
+    `is_known`: the owner of the channel's list says so itself and need not be told.
+    """
 
     group: str
     channel: str
+    is_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from channel_layer.asgi_calls import AsgiCalls, read_lists
 from channel_layer.bodies import body_of
 from channel_layer.capacities import Capacities
 from channel_layer.layer import (
+    NO_LIMIT,
     Capacity,
     Committed,
     DeadLetter,
@@ -136,9 +137,9 @@ class MemoryLayer(AsgiCalls):
         self.commit(worker, ())
 
     def retire(self, worker: str) -> None:
-        """Forget a worker that ended in order; what it held goes back at once."""
+        """Forget a worker that ended in order; what it still held goes back, attempt + 1."""
         now_ms = self._clock_ms()
-        self._leases.reclaim((worker,), -1, 0, now_ms, attempts=0)
+        self._leases.reclaim((worker,), -1, NO_LIMIT, now_ms)
         self._lists.move_due(now_ms)
 
     def reclaim(
@@ -151,7 +152,7 @@ class MemoryLayer(AsgiCalls):
     ) -> Reclaimed:
         """Put leases of dead workers back at the head of their lists, attempt + 1."""
         now_ms = self._clock_ms()
-        reclaimed = self._leases.reclaim(workers, lease_ms, attempt_limit, now_ms, attempts=1)
+        reclaimed = self._leases.reclaim(workers, lease_ms, attempt_limit, now_ms)
         self._lists.move_due(now_ms)
         return reclaimed
 

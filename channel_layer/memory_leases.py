@@ -13,6 +13,7 @@ from channel_layer.layer import (
     Outcome,
     Reclaimed,
     Retry,
+    Send,
     Verdict,
 )
 from channel_layer.memory_lists import Stored
@@ -95,9 +96,7 @@ class MemoryLeases:
                 return found[0]
         return None
 
-    def reclaim(
-        self, workers: Sequence[str], lease_ms: int, limit: int, now_ms: int, *, attempts: int
-    ) -> Reclaimed:
+    def reclaim(self, workers: Sequence[str], lease_ms: int, limit: int, now_ms: int) -> Reclaimed:
         """Put back what dead workers held; `lease_ms` -1 looks for no others than `workers`."""
         silent = [
             worker
@@ -113,11 +112,11 @@ class MemoryLeases:
             if held:
                 found.append(worker)
             for stored in held.values():
-                if attempts and stored.entry.attempt >= limit:
+                if stored.entry.attempt >= limit:
                     self._bury(stored, f"its worker died at attempt {limit}", now_ms)
                     dead += 1
                 else:
-                    back.append(stored.renewed(now_ms, attempts))
+                    back.append(stored.renewed(now_ms, 1))
         self._lists.put_back(back)
         return Reclaimed(tuple(found), len(back), dead)
 
@@ -125,6 +124,8 @@ class MemoryLeases:
         del self._held[worker][item.entry_id]
         dropped = 0
         for operation in item.operations:
+            if isinstance(operation, Send) and not item.force:
+                operation = operation._replace(urgent=True)  # it was found to fit
             outcome = self._steps.perform(operation, now_ms)
             dropped += outcome.dropped + (outcome.verdict is Verdict.FULL)
         return Outcome(Verdict.DONE, dropped=dropped)

@@ -112,7 +112,7 @@ class MemorySteps:
         group, channel = operation.group, operation.channel
         self.groups.add(group, channel, now_ms)
         name = list_name(channel)
-        if is_inbox(name):
+        if is_inbox(name) and not operation.is_known:
             self.lists.place(name, Kind.JOIN, channel, group.encode("ascii"), 0, now_ms)
 
     def _forget_member(self, group: str, channel: str, now_ms: int) -> None:

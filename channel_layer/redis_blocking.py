@@ -18,6 +18,7 @@ from channel_layer.asgi_calls import AsgiCalls, read_lists
 from channel_layer.bodies import body_of
 from channel_layer.capacities import Capacities
 from channel_layer.layer import (
+    NO_LIMIT,
     Capacity,
     Committed,
     DeadLetter,
@@ -179,8 +180,8 @@ class RedisLayer(AsgiCalls):
         self.commit(worker, ())
 
     def retire(self, worker: str) -> None:
-        """Forget a worker that ended in order; what it held goes back at once."""
-        self._client.run("reclaim", self._arguments.reclaim((worker,), -1, 0, (), 0))
+        """Forget a worker that ended in order; what it still held goes back, attempt + 1."""
+        self._client.run("reclaim", self._arguments.reclaim((worker,), -1, NO_LIMIT, ()))
 
     def reclaim(
         self,
@@ -191,7 +192,7 @@ class RedisLayer(AsgiCalls):
         wake: Sequence[str] = (),
     ) -> Reclaimed:
         """Put leases of dead workers back at the head of their lists, attempt + 1."""
-        argument = self._arguments.reclaim(workers, lease_ms, attempt_limit, wake, 1)
+        argument = self._arguments.reclaim(workers, lease_ms, attempt_limit, wake)
         return redis_calls.reclaimed(self._client.run("reclaim", argument))
 
     def read_body(self, channel: str, timeout_ms: int) -> bytes:

@@ -94,11 +94,10 @@ class ScriptArguments:
         lease_ms: int,
         attempt_limit: int,
         wake: Sequence[str],
-        attempts: int,
     ) -> bytes:
         """For reclaim.lua."""
         lists = [list_name(channel) for channel in wake]
-        return b"\x99" + self._packed((list(workers), lease_ms, attempt_limit, lists, attempts))
+        return b"\x98" + self._packed((list(workers), lease_ms, attempt_limit, lists))
 
     def replay(self, count: int, *, again: bool) -> bytes:
         """For replay.lua."""
@@ -134,7 +133,8 @@ class ScriptArguments:
                 bounds = [0, 0]
                 if own is not self.capacities.usual:
                     bounds = [own.messages, own.size_bytes]
-                return [3, check_group(operation.group), channel, *bounds]
+                known = int(operation.is_known)
+                return [3, check_group(operation.group), channel, *bounds, known]
             case Leave():
                 return [4, check_group(operation.group), check_channel(operation.channel)]
             case SendReceipt():

@@ -179,7 +179,8 @@ class ReplyPump:
         handful: list[Deferred[Outcome]] = []
         for group, channel in self._groups.memberships():
             if channel in self._receivers:
-                handful.append(self._layer.perform(Join(group, channel)))
+                join = Join(group, channel, is_known=True)
+                handful.append(self._layer.perform(join))
             if len(handful) == ANNOUNCE_AT_ONCE:
                 await gatherResults(handful, consumeErrors=True)
                 handful = []

@@ -39,6 +39,8 @@ class Desk:
     """The entries leased to one worker that it did not yet commit."""
 
     def __init__(self) -> None:
+        self.settling = threading.Lock()
+        """Held while what was taken off is told to the layer, which must not be asked meanwhile."""
         self._lock = threading.Lock()
         self._waiting: deque[Unit] = deque()
         self._in_hand: InHand | None = None
@@ -123,6 +125,16 @@ class Desk:
         with self._lock:
             self._back.difference_update(relief.back)
             self._relieved.difference_update(_ids(unit.unit for unit in relief.handled))
+
+    def is_unsettled(self) -> bool:
+        """Whether the layer could not be told of something that was taken off."""
+        with self._lock:
+            return bool(self._back) and self._in_hand is None
+
+    def forget_back(self) -> None:
+        """What was taken off to be given back and is still held counts as unknown again."""
+        with self._lock:
+            self._back.clear()
 
     def knows(self) -> frozenset[int]:
         """The ids of all entries that are here or on their way back."""

@@ -55,7 +55,7 @@ class Pages:
         if message is None:
             return Done(entry.id, _receipt(entry, later=False), force=True)
         response = error_response(Request(message), 503, detail, self.app.error_page, log)
-        replies = _replies(message.reply_channel, response)
+        replies = _replies(message.reply_channel, response, urgent=True)
         return Done(entry.id, (*replies, *_end(entry, message, later=False)), force=True)
 
     def _answer(
@@ -127,8 +127,9 @@ def _decoded(entry: Entry) -> HttpRequest | None:
     return message
 
 
-def _replies(channel: str, response: Response) -> tuple[Operation, ...]:
-    return tuple(Send(channel, codec.encode(part)) for part in response_messages(response))
+def _replies(channel: str, response: Response, urgent: bool = False) -> tuple[Operation, ...]:
+    parts = response_messages(response)
+    return tuple(Send(channel, codec.encode(part), urgent=urgent) for part in parts)
 
 
 def _answered(entry: Entry, message: HttpRequest) -> tuple[Operation, ...]:

@@ -65,7 +65,7 @@ class Sockets:
         message = _decoded(last)
         closing: tuple[Operation, ...] = ()
         if message is not None and last.channel == WEBSOCKET_RECEIVE:
-            closing = (_closing(message.reply_channel),)
+            closing = (_closing(message.reply_channel)._replace(urgent=True),)
         return _dones(chain, [*((),) * (len(chain) - 1), closing], None, force=True)
 
     def _run(self, entry: Entry, turn: _Turn, begin: Begin) -> tuple[Operation, ...]:

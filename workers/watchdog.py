@@ -44,7 +44,8 @@ class Watchdog:
             if busy is None:
                 continue
             try:
-                self._relieve(worker, now_s)
+                with worker.desk.settling:
+                    self._relieve(worker, now_s)
                 self._speak_for(worker, busy, now_s)
                 if busy.is_overdue(now_s):
                     is_overdue = True

@@ -86,6 +86,10 @@ class Worker:
 
     def _turn(self) -> None:
         """Commit what was handled, take more, handle that."""
+        if self.desk.is_unsettled():
+            with self.desk.settling:
+                self.desk.forget_back()
+                self._recover()
         handled = [*self._retried(), *self.desk.collect()]
         waiting = self.desk.waiting()
         if handled or not self.looked.is_set():

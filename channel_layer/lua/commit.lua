@@ -27,8 +27,10 @@ local function look_up(id)
   return is_held(id) and leased(call('HGET', lease, text(id))) or nil
 end
 
+-- What else the handler wanted cannot push out what was found to fit: a broadcast not the answer.
 local function finish(item)
   local dropped = 0
+  heeds_bounds = item[3] == 1
   for _, op in ipairs(item[4]) do
     local verdict = perform(op)
     dropped = dropped + (type(verdict) == 'number' and verdict or 1)
@@ -54,9 +56,11 @@ end
 -- Behind a full one, what is chained to it is refused too: replies of one socket keep their order.
 local chained_behind = nil
 local function settle(item)
+  local behind = chained_behind
+  chained_behind = nil
   if item[1] == 2 then return retry(item) end
   if not is_held(item[2]) then return -1 end
-  local full = chained_behind or (item[3] == 0 and first_full(item[4])) or nil
+  local full = behind or (item[3] == 0 and first_full(item[4])) or nil
   if not full then return finish(item) end
   chained_behind = header_of(look_up(item[2]).entry).flags > 0 and full or nil
   return full
@@ -75,7 +79,7 @@ local function give_back()
 end
 
 -- First an equal share of each list that has entries, then whatever is there.
-local function take(taken)
+local function take(taken, is_due_later)
   local filled = {}
   for i = 1, #sources do
     local list = sources[(turn + i) % #sources + 1]
@@ -87,8 +91,12 @@ local function take(taken)
   end
   for _, list in ipairs(filled) do
     if #taken < count and state(list).n > 0 then pop(list, count - #taken, true, taken) end
-    -- A token beside an empty list would wake somebody for nothing.
-    if state(list).n > 0 then wake(list) else call('DEL', base .. 'wake:' .. list) end
+    -- A token beside an empty list wakes somebody for nothing, unless something will be due.
+    if state(list).n > 0 then
+      wake(list)
+    elseif not is_due_later then
+      call('DEL', base .. 'wake:' .. list)
+    end
   end
 end
 
@@ -115,7 +123,7 @@ give_back()
 push_all('HDEL', lease, ended_ids)
 push_fresh()
 local due_ms, due_list = move_due()
-if count > 0 and #sources > 0 then take(taken) end
+if count > 0 and #sources > 0 then take(taken, due_ms ~= nil) end
 if #taken > 0 then write_lease(taken) end
 call('ZADD', base .. 'workers', now, worker)
 if due_ms and #taken > 0 then tell_due(due_list) end

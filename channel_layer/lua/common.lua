@@ -43,10 +43,11 @@ local function text(number) return string.format('%.0f', number) end
 local function named(name) return string.char(#name) .. name end
 local function tail_of(channel, payload) return named(channel) .. '\0' .. payload end
 
--- Ids grow also over a loss of all data, since a lost counter starts at the microsecond of today.
+-- Ids grow also when the broker lost data, all or the last second's: they are no less than the
+-- microseconds of today.
 local last_id, ids_used = nil, false
 local function next_id()
-  if not last_id then last_id = tonumber(call('GET', base .. 'id') or now_us) end
+  if not last_id then last_id = max(tonumber(call('GET', base .. 'id') or 0), now_us) end
   last_id, ids_used = last_id + 1, true
   return last_id
 end

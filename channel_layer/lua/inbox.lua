@@ -3,7 +3,8 @@
 -- [5] list; [6] acknowledged id, 0 for none; [7] and [8] how many entries and bytes the batch that
 -- ends with this id had; [9] how many to read; [10] random text, the epoch if there is none yet.
 -- Gives {epoch, ms until the next delayed entry is due or -1, entry…}. The epoch is another one
--- when all data was lost, or when this inbox was unread for so long that entries may be lost.
+-- when data was lost, all or the last second's, or when this inbox was unread for so long that
+-- entries may be lost.
 
 local list, acknowledged, batch_n, batch_bytes, count = args[5], args[6], args[7], args[8], args[9]
 
@@ -57,7 +58,9 @@ if not epoch then
   epoch = args[10]
   call('SET', base .. 'epoch', epoch)
 end
-if l.generation == 0 or now - l.read > GONE_MS then l.generation = next_id() end
+-- An id behind the last one that is known was given by a broker that lost its last second.
+local is_behind = acknowledged > tonumber(call('GET', base .. 'id') or 0)
+if l.generation == 0 or is_behind or now - l.read > GONE_MS then l.generation = next_id() end
 l.read, l.dirty = now, true
 save()
 return {epoch .. '.' .. text(l.generation), due_ms or -1, unpack(entries)}

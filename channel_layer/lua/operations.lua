@@ -3,7 +3,8 @@
 --
 --   {1, list, tail, order, flags, ttl ms, delay ms, capacity, capacity bytes}   Send
 --   {2, group, payload}                                                         SendGroup
---   {3, group, channel, capacity, capacity bytes of its list, 0 for the usual}  Join
+--   {3, group, channel, capacity, capacity bytes of its list, 0 for the usual,
+--    1 when the owner of the list knows already}                                Join
 --   {4, group, channel}                                                         Leave
 --   {5, list, tail, order}                                                      SendReceipt
 --   {6, list}                                                                   Drop
@@ -22,11 +23,14 @@ local function bounds_of(op)
   return op[8], op[9]
 end
 
+-- Whether a send heeds the bounds of its list; it need not where that was looked at before.
+local heeds_bounds = true
+
 local function send(op)
   local list, tail = op[2], op[3]
   local order, flags, ttl_ms, delay_ms = op[4] or 0, op[5] or 0, op[6] or expiry_ms, op[7] or 0
   local l = state(list)
-  if is_full(l, 1, HEADER + #tail, bounds_of(op)) then
+  if heeds_bounds and is_full(l, 1, HEADER + #tail, bounds_of(op)) then
     count_full(l)
     return channel_of(tail)
   end
@@ -106,7 +110,7 @@ local function join(op)
     local l = state(list)
     l.capacity, l.capacity_bytes, l.dirty = op[4], op[5], true
   end
-  if is_inbox(list) then append(list, JOIN, tail_of(channel, group), 0, 0, 0) end
+  if is_inbox(list) and op[6] ~= 1 then append(list, JOIN, tail_of(channel, group), 0, 0, 0) end
   return 0
 end
 

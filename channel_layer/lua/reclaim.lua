@@ -2,10 +2,10 @@
 --
 -- [5] workers known dead; [6] lease ms: those without a sign of life for longer are dead too, -1
 -- looks for none; [7] attempt limit, past which an entry goes to the dead letters; [8] lists to
--- wake a reader of when they hold entries; [9] how much the attempt grows.
+-- wake a reader of when they hold entries.
 -- Gives {entries put back, entries given up, worker that held something…}.
 
-local named_dead, lease_ms, limit, to_wake, attempts = args[5], args[6], args[7], args[8], args[9]
+local named_dead, lease_ms, limit, to_wake = args[5], args[6], args[7], args[8]
 local MAX_WORKERS = 100
 local dead, held = {}, {0, 0}
 
@@ -22,7 +22,7 @@ for _, worker in ipairs(dead) do
   local values = call('HVALS', lease)
   for _, value in ipairs(values) do
     local item = leased(value)
-    if attempts > 0 and header_of(item.entry).attempt >= limit then
+    if header_of(item.entry).attempt >= limit then
       bury(item.list, item.entry, 'its worker died at attempt ' .. limit)
       held[2] = held[2] + 1
     else
@@ -34,7 +34,7 @@ for _, worker in ipairs(dead) do
   call('DEL', lease)
   call('ZREM', base .. 'workers', worker)
 end
-put_back(back, attempts)
+put_back(back, 1)
 for _, list in ipairs(to_wake) do
   if call('LLEN', base .. 'list:' .. list) > 0 then wake(list) end
 end

@@ -3,6 +3,7 @@
 import pytest
 
 from channel_layer.layer import (
+    Done,
     Drop,
     Entry,
     Join,
@@ -164,12 +165,24 @@ def test_taken_messages_do_not_die(leases: Leases) -> None:
 
 
 def test_retiring(leases: Leases) -> None:
-    """What a worker held that ended in order goes back, attempt unchanged."""
+    """What a worker still held that ended in order goes back as one more attempt."""
     sent(leases, "work", b"1")
     leases.layer.take("w", ["work"], 1)
     leases.layer.retire("w")
     assert leases.layer.held("w") == ()
-    assert [entry.attempt for entry in leases.layer.take("w2", ["work"], 1)] == [1]
+    assert [entry.attempt for entry in leases.layer.take("w2", ["work"], 1)] == [2]
+
+
+def test_a_broadcast_does_not_push_out_the_answer(leases: Leases) -> None:
+    """What fits on its list is placed, also behind a group's message that takes the last room."""
+    leases.layer.perform([Join("g", "tight.P!member")])
+    leases.layer.commit("edge", [Done(e.id) for e in leases.layer.take("edge", ["tight.P!"], 5)])
+    sent(leases, "work", b"1")
+    leases.layer.perform([Send("tight.P!c", b"before")])
+    entry = leases.layer.take("w", ["work"], 1)[0]
+    both = (SendGroup("g", b"news"), Send("tight.P!c", b"answer"))
+    assert leases.layer.commit("w", [Done(entry.id, both)]).outcomes[0].verdict is Verdict.DONE
+    assert b"answer" in payloads(leases.layer.take("edge", ["tight.P!"], 5))
 
 
 def test_a_plain_reader_stands_in(leases: Leases) -> None:

@@ -60,9 +60,7 @@ def test_arguments_are_one_array() -> None:
     ]
     assert unpacked(ARGUMENTS.receive(["a"], 4)) == [*HEAD, ["a"], 4]
     assert unpacked(ARGUMENTS.replay(4, again=True)) == [*HEAD, 4, 1]
-    assert unpacked(ARGUMENTS.reclaim(["w"], 5, 6, ["P!x"], 1)) == [
-        *(*HEAD, ["w"], 5, 6, ["P!"], 1)
-    ]
+    assert unpacked(ARGUMENTS.reclaim(["w"], 5, 6, ["P!x"])) == [*HEAD, ["w"], 5, 6, ["P!"]]
 
 
 def test_only_the_last_batch_is_trimmed_by_count() -> None:

@@ -11,6 +11,7 @@ from channel_layer.layer import Capacity, Done, Kind, Send
 from channel_layer.redis_blocking import RedisLayer
 from shared import codec
 from shared.errors import LayerUnavailable
+from shared.settings import LayerSettings
 from workers.handling import Handling
 from workers.routing import App, get, job
 from workers.watchdog import Watchdog
@@ -251,6 +252,28 @@ def test_heartbeats(crew, layer, edge):
         assert layer.reclaim(lease_ms=300).returned == 0
     may_end.set()
     assert edge.response(channel)[0][2] == b"long"
+
+
+def test_a_watchdog_that_reaches_no_broker(crew, edge, capsys):
+    """What could not be given back from behind a long handler is handled when that one ends."""
+    begun, may_end = threading.Event(), threading.Event()
+
+    def wait(*_):
+        begun.set()
+        may_end.wait(10)
+        return Response("long")
+
+    app = App([get("/", wait)])
+    channels = [edge.request("GET", "/") for _ in range(3)]
+    worker = crew.start("one", app)
+    assert begun.wait(5)
+    nowhere = RedisLayer(LayerSettings("redis://127.0.0.1:1/0"))
+    dog = Watchdog(nowhere, [worker], Handling(app, lambda _: b"", Random(1)), 10.0)
+    while "cannot_look_after" not in capsys.readouterr().err:
+        assert not dog.look()
+    assert worker.desk.waiting() == 0
+    may_end.set()
+    assert [edge.response(channel)[0][2] for channel in channels] == [b"long"] * 3
 
 
 def test_overdue(crew, edge):

@@ -116,7 +116,7 @@ def test_failures():
         Done(
             2,
             (
-                Send(REPLY, codec.encode(WsReply(close=4500))),
+                Send(REPLY, codec.encode(WsReply(close=4500)), urgent=True),
                 SendReceipt(REPLY, codec.encode(Receipt("done")), 2),
             ),
             force=True,
