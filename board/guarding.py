@@ -25,6 +25,7 @@ COOKIE_AGE_S = 30 * 24 * 3600
 _COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{20,64}")
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(?::[0-9]+)?|\[[0-9A-Fa-f:.]+\](?::[0-9]+)?")
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_OVER_TLS = ("https", "wss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Guard:
         """Why this form may not be taken, None when it comes from one of our own pages."""
         origin = request.headers.get("origin")
         site = request.headers.get("sec-fetch-site")
-        foreign = origin is not None and not is_same_origin(origin, request.host)
+        foreign = origin is not None and not is_same_origin(origin, request.host, request.scheme)
         if foreign or site not in (None, "same-origin", "none"):
             message = "This form was sent from another site. Open the board and write it there."
             return Problem("form", "foreign", message, 403)
@@ -110,14 +111,20 @@ class Guard:
         )
 
 
-def is_same_origin(origin: str, host: str) -> bool:
-    """Whether an Origin header names the host that a request was sent to, default ports alike."""
+def is_same_origin(origin: str, host: str, scheme: str) -> bool:
+    """Whether an Origin header names the host that a request was sent to, default ports alike.
+
+    A page read in the clear is foreign to a request over TLS: others may have changed it. A page
+    read over TLS may ask in the clear, since a proxy may end TLS without a word about it.
+    """
     try:
         found = urlsplit(origin)
         named = urlsplit(f"//{host}")
         default = _PORTS.get(found.scheme)
         same_port = (found.port or default) == (named.port or default)
     except ValueError:
+        return False
+    if scheme in _OVER_TLS and found.scheme not in _OVER_TLS:
         return False
     return default is not None and found.hostname == named.hostname and same_port
 

@@ -189,7 +189,7 @@ def _tell(outbox: Outbox, group: str, text: str) -> None:
 def _is_welcome(event: SocketEvent) -> bool:
     """Whether a socket was opened by one of our pages, or by a program, which sends no Origin."""
     origin = event.headers.get("origin")
-    return origin is None or is_same_origin(origin, event.host)
+    return origin is None or is_same_origin(origin, event.host, event.scheme)
 
 
 def _question(event: SocketEvent) -> dict[str, Any] | None:

@@ -45,10 +45,14 @@ class MediaFolder:
                 tim += 1
                 continue
             break
-        with target:
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
-                target.write(block)
+        try:
+            with target:
+                while block := file.read(_BLOCK_BYTES):
+                    digest.update(block)
+                    target.write(block)
+        except BaseException:
+            self.discard(tim)
+            raise
         return Incoming(tim, digest.hexdigest())
 
     def discard(self, tim: int) -> None:

@@ -105,7 +105,11 @@ class Pictures:
             if attempt.attempt < attempt.limit:
                 raise
             log.exception("picture_failed", tim=tim, attempts=attempt.attempt)
-            settled = self._store.settle_picture(tim, None, self._clock_ms())
+            try:
+                settled = self._store.settle_picture(tim, None, self._clock_ms())
+            finally:
+                # The upload still holds all that its camera wrote, and nobody will make it now.
+                self._media.discard(tim)
         if settled is not None:
             self._live.announce_picture(settled, outbox)
 

@@ -42,7 +42,12 @@ class Posting:
         picture = None
         if upload is not None and isinstance(facts, PictureFacts):
             picture = self._pictures.receive(upload, facts, opening=opening)
-        done = self._store_post(board, thread_no, written, picture, form_key)
+        try:
+            done = self._store_post(board, thread_no, written, picture, form_key)
+        except BaseException:
+            if picture is not None:
+                self._pictures.discard(picture)
+            raise
         if picture is not None and (isinstance(done, Problem) or done.repeated):
             self._pictures.discard(picture)
         return (done,) if isinstance(done, Problem) else done

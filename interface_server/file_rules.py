@@ -122,7 +122,7 @@ def _http_date(value: bytes) -> int | None:
     """Seconds since the epoch; None for what is no date."""
     try:
         moment = parsedate_to_datetime(value.decode("ascii"))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

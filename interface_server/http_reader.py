@@ -56,6 +56,7 @@ class RequestReader:
         while self.unread.startswith(b"\r\n"):  # RFC 9112 section 2.2
             self.unread = self.unread[2:]
         if not self.unread:
+            self.partial_since = None
             return None
         end = self.unread.find(END_OF_HEAD, 0, self._max_head)
         if end < 0:

@@ -12,6 +12,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
 _JPEG_ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
 _JPEG_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_MAX_SCANS = 64
+"""Encoders write some ten scans; each costs a decoder a walk over all pixels of the picture."""
 
 
 class NotAPicture(ValueError):
@@ -66,7 +68,7 @@ def has_other_data(content: bytes, found: Outline) -> bool:
 
 
 def _jpeg(content: bytes) -> Outline:
-    width = height = 0
+    width = height = scans = 0
     at = 2
     while True:
         if content[at] != 0xFF:
@@ -84,6 +86,11 @@ def _jpeg(content: bytes) -> Outline:
             height, width = struct.unpack_from(">HH", content, at + 3)
         at += length
         if marker == 0xDA:
+            scans += 1
+            if scans > _MAX_SCANS:
+                raise NotAPicture(
+                    f"the picture has more than {_MAX_SCANS} scans, too costly to read"
+                )
             following = _JPEG_MARKER.search(content, at)
             if following is None:
                 raise NotAPicture("the picture is cut off")
@@ -99,6 +106,8 @@ def _png(content: bytes) -> Outline:
     at = len(_PNG)
     while True:
         length, kind = struct.unpack_from(">I4s", content, at)
+        if kind == b"IHDR" and at != len(_PNG):
+            raise NotAPicture("the picture is damaged")
         if kind == b"acTL":
             (frames,) = struct.unpack_from(">I", content, at + 8)
         at += length + 12

@@ -117,6 +117,7 @@ def inspect(file: BinaryIO, limits: PictureLimits | None = None) -> PictureFacts
     try:
         with Image.open(BytesIO(content), formats=[_PILLOW[found.format]]) as image:
             stored = image.size
+            _check_size(stored, found)
             swapped = _orientation(image) >= 5
             # A JPEG decodes at an eighth of its size: all its data is read, little is kept.
             image.draft("RGB", (max(1, stored[0] // 8), max(1, stored[1] // 8)))
@@ -191,6 +192,14 @@ def _outline(content: bytes, limits: PictureLimits) -> Outline:
     if has_other_data(content, found):
         raise PictureRefused("the file holds other data behind the picture")
     return found
+
+
+def _check_size(opened: tuple[int, int], found: Outline) -> None:
+    """What the decoder is about to make must be what the limits were applied to."""
+    is_within = opened[0] <= found.width and opened[1] <= found.height
+    # Later frames of a GIF may reach beyond the screen that it opens with.
+    if opened != (found.width, found.height) and not (found.format == "gif" and is_within):
+        raise PictureRefused("the picture is damaged: it states more than one size")
 
 
 def _small(file: BinaryIO, kind: str, box: tuple[int, int]) -> Image.Image:

@@ -65,6 +65,7 @@ class Posts {
       if (!this.#find(no)) this.#insert(document.adoptNode(post), no);
       else if (this.#find(no).querySelector(".pic.wait")) this.#replace(document.adoptNode(post), no);
     }
+    if (!page.getElementById("closed").hidden) this.#close();
     return Number(fresh.dataset.seq);
   }
 
@@ -148,7 +149,9 @@ class Posts {
   }
 
   #close() {
-    document.getElementById("closed").hidden = false;
+    const note = document.getElementById("closed");
+    if (!note.hidden) return;
+    note.hidden = false;
     document.getElementById("open-reply")?.remove();
     this.#main.querySelector(".counts").insertAdjacentHTML("beforeend", '<span class="closed">closed</span>');
   }

@@ -9,6 +9,7 @@ import pytest
 from board.guarding import Guard, is_same_origin, site_secret
 from board.settings import read_settings
 from shared.messages import HttpRequest
+from workers.forms import Form
 from workers.web import Request, Response
 
 
@@ -35,7 +36,35 @@ from workers.web import Request, Response
 )
 def test_same_origins(origin: str, host: str, same: bool) -> None:
     """An origin is ours when it names the host that was asked."""
-    assert is_same_origin(origin, host) is same
+    assert is_same_origin(origin, host, "http") is same
+
+
+@pytest.mark.parametrize(
+    ("origin", "scheme", "same"),
+    [
+        ("http://a.example", "http", True),
+        ("http://a.example", "ws", True),
+        ("https://a.example", "https", True),
+        ("https://a.example", "wss", True),
+        ("https://a.example", "http", True),
+        ("https://a.example", "ws", True),
+        ("http://a.example", "https", False),
+        ("http://a.example", "wss", False),
+    ],
+)
+def test_a_page_in_the_clear_is_foreign_to_tls(origin: str, scheme: str, same: bool) -> None:
+    """A page read in the clear may not post over TLS; TLS may end at a silent proxy."""
+    assert is_same_origin(origin, "a.example", scheme) is same
+
+
+def test_the_guard_looks_at_the_scheme() -> None:
+    """A form from a page in the clear is refused over TLS, for being foreign."""
+    headers = ((b"host", b"a.example"), (b"origin", b"http://a.example"))
+    for scheme, code in (("https", "foreign"), ("http", "csrf")):
+        asked = Request(HttpRequest("c", "POST", "/", scheme=scheme, headers=headers))
+        problem = Guard("secret of sixteen", "/media").problem(asked, Form({}, {}))
+        assert problem is not None
+        assert problem.code == code
 
 
 def request(cookie: str = "", scheme: str = "http") -> Request:

@@ -3,6 +3,8 @@
 from io import BytesIO
 from pathlib import Path
 
+import pytest
+
 from board.media import MediaFolder
 
 
@@ -28,3 +30,17 @@ def test_paths_and_urls_agree(tmp_path: Path) -> None:
     assert media.thumb_path(7, ".jpg") == tmp_path / "public" / "thumb" / "7.jpg"
     assert media.source_url(7, ".png") == "https://media.example/x/src/7.png"
     assert media.thumb_url(7, ".jpg") == "https://media.example/x/thumb/7.jpg"
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    """What was copied of an upload goes when the rest cannot be read or written."""
+
+    class Broken(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell():
+                raise OSError("gone")
+            return super().read(1)
+
+    with pytest.raises(OSError, match="gone"):
+        MediaFolder(tmp_path, "/media", lambda: 7).receive(Broken(b"content"))
+    assert list((tmp_path / "incoming").iterdir()) == []

@@ -4,15 +4,19 @@ import zlib
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from PIL import Image
 
+from board.model import Draft
 from board.records import PictureRecord
 from board.settings import BoardSettings
 from board.site import Site
+from board.store import Store
 from tests.board.browsing import Browser, Page
 from workers.consumers import JobAttempt
+from workers.forms import UploadedFile
 from workers.outbox import Outbox
 
 FIRST, LAST = JobAttempt(1, 4, 1), JobAttempt(4, 4, 1)
@@ -177,6 +181,7 @@ def test_a_picture_that_cannot_be_made_fails_at_last(
     ((_, frame),) = made(site, tim, LAST).pushes
     assert record(site, tim).state == "failed"
     assert "could not be read" in frame["html"]
+    assert not (settings.media_dir / "incoming" / str(tim)).exists()
 
 
 def test_a_lost_upload_fails(
@@ -222,3 +227,20 @@ def test_a_refused_post_keeps_no_upload(
     for _ in range(2):
         assert browser.post("/b/post", fields, ("a.jpg", picture())).status == 303
     assert len(files(settings)["incoming"]) == 1
+
+
+def test_a_post_that_cannot_be_stored_keeps_no_upload(
+    site: Site, settings: BoardSettings, picture: Callable[..., bytes]
+) -> None:
+    """When the database fails, the upload goes with the post."""
+    board = site.reader.board("b")
+    assert board is not None
+    content = picture()
+    upload = UploadedFile("a.jpg", "image/jpeg", len(content), BytesIO(content))
+    written = Draft(title="T", name="", body="x")
+    with (
+        patch.object(Store, "start_thread", side_effect=OSError("away")),
+        pytest.raises(OSError, match="away"),
+    ):
+        site.posting.submit(board, None, written, upload, "a key")
+    assert files(settings)["incoming"] == []

@@ -1,10 +1,11 @@
 """Two real browsers on one thread: what one writes, the other sees, and nothing is lost."""
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from tests.browser.network import Relay
 from tests.browser.samples import picture_file, reply, start_thread, texts
@@ -152,3 +153,33 @@ def test_a_thumbnail_opens_in_place(
     link.click()
     expect(link.locator("img")).to_have_count(1)
     assert "/thread/" in page.url
+
+
+def test_a_page_made_anew_learns_once_that_its_thread_is_closed(
+    stack: Stack, reader: Callable[..., Page]
+) -> None:
+    """A reload that finds the thread closed closes the page; further word of it changes nothing."""
+    anna, bela = reader(), reader()
+    address = start_thread(anna, stack.url, "Over soon", "The first post.")
+    sockets: list[WebSocketRoute] = []
+    bela.route_web_socket(re.compile(r"/thread/\d+/"), lambda socket: sockets.append(socket))
+    bela.goto(address)
+    open_note = 'id="closed" hidden'
+    assert open_note in bela.content().replace('hidden=""', "hidden")
+
+    def closed(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace(open_note, 'id="closed"'))
+
+    bela.route(address, closed)
+    bela.wait_for_function("document.querySelector('#posts .post')")
+    sockets[0].send('{"t": "hello", "seq": 1}')
+    for _ in range(2):
+        with bela.expect_response(address):
+            sockets[0].send('{"t": "resync", "seq": 1}')
+        expect(bela.locator("#closed")).to_be_visible()
+    sockets[0].send('{"t": "thread", "seq": 2, "changes": {"closed": 1}}')
+    with bela.expect_response(address):
+        sockets[0].send('{"t": "resync", "seq": 2}')
+    expect(bela.locator("#open-reply")).to_have_count(0)
+    expect(bela.locator(".counts .closed")).to_have_count(1)
