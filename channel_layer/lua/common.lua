@@ -40,8 +40,7 @@ local function is_inbox(list) return string.sub(list, -1) == '!' end
 local function is_single_reader(list) return string.find(list, '?', 1, true) ~= nil end
 
 local function text(number) return string.format('%.0f', number) end
-local function named(name) return string.char(#name) .. name end
-local function tail_of(channel, payload) return named(channel) .. '\0' .. payload end
+local function tail_of(channel, payload) return string.char(#channel) .. channel .. '\0' .. payload end
 
 -- Ids grow also when the broker lost data, all or the last second's: they are no less than the
 -- microseconds of today.

@@ -17,6 +17,7 @@ from channel_layer.redis_blocking import RedisLayer
 from shared import codec
 from shared.messages import HttpRequest, WsConnect, WsDisconnect, WsReceive
 from shared.settings import LayerSettings
+from tests.workers.crew import Crew
 
 PATIENCE_S = 15.0
 ROOT = Path(__file__).parents[2]
@@ -237,3 +238,11 @@ def pool(pool_at: Callable[..., Pool], layer_settings: LayerSettings) -> Callabl
         return pool_at(layer_settings, *options, **facts)
 
     return start
+
+
+@pytest.fixture
+def crew(layer_settings):
+    """Worker threads of the test."""
+    made = Crew(layer_settings)
+    yield made
+    made.stop()
