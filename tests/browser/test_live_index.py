@@ -93,6 +93,10 @@ def test_a_new_thread_notifies_others_but_not_its_author(
     bela.locator("#notify summary").click()
     bela.get_by_label("New threads").check()
     expect(bela.locator("#notify")).to_have_class("notify js-only on")
+    # Until its worker is active the page notifies by itself, where nobody can ask for it.
+    active = "async () => !!(await navigator.serviceWorker.getRegistration('/static/'))?.active"
+    while not bela.evaluate(active):
+        bela.wait_for_timeout(50)
     start_thread(bela, stack.url, "My own", "Not told.")
 
     open_index(bela, stack)
