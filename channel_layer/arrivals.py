@@ -1,13 +1,15 @@
 """Turns entries that a plain reader popped into the messages that the ASGI draft speaks of.
 
 A reader of a process's inbox learns here which channels are in which group, and gets one message
-for each of its members when a group message arrives. It pops nothing itself.
+for each of its members when a group message arrives; positions and gaps are not for it. It pops
+nothing itself.
 """
 
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from channel_layer import entries
 from channel_layer.layer import Entry, Kind
 from shared import codec
 
@@ -44,9 +46,14 @@ class Arrivals:
         """
         if entry.kind in (Kind.JOIN, Kind.LEAVE):
             self._learn(list_name, entry)
-        elif entry.kind is Kind.GROUP:
+        elif entry.kind in (Kind.GROUP, Kind.GROUP_MORE):
+            message = entries.group_message(entry)
             for channel in tuple(self._members.get((list_name, entry.channel), ())):
-                self._append(list_name, channel, entry.payload)
+                if channel not in message.exclude:
+                    self._append(list_name, channel, message.payload)
+        elif entry.kind is Kind.REPLAY:
+            for _, payload in entries.replay(entry).messages:
+                self._append(list_name, entry.channel, payload)
         else:
             self._append(list_name, entry.channel, entry.payload)
 

@@ -10,10 +10,12 @@ from typing import Any
 from channel_layer.layer import (
     EXTENSIONS,
     MAX_MESSAGE_BYTES,
+    History,
     Join,
     Leave,
     Operation,
     Outcome,
+    Position,
     Send,
     SendGroup,
     Verdict,
@@ -52,13 +54,38 @@ class AsgiCalls(ABC):
         if outcome.verdict is Verdict.FULL:
             raise ChannelFull(channel)
 
-    def send_group(self, group: str, message: Mapping[str, Any]) -> None:
-        """Send to every member; full lists are counted, never raised. Raises: MessageTooLarge."""
-        self.perform((SendGroup(check_group(group), packed(message)),))
+    def send_group(
+        self,
+        group: str,
+        message: Mapping[str, Any],
+        exclude: Iterable[str] = (),
+        history: tuple[int, float] | None = None,
+    ) -> None:
+        """Send to every member but `exclude`; full lists are counted, never raised.
 
-    def group_add(self, group: str, channel: str) -> None:
-        """Add or refresh a membership."""
-        self.perform((Join(check_group(group), check_channel(channel)),))
+        `history`: (messages, seconds), how many of the group's last messages are kept, and for
+        how long. Raises: MessageTooLarge, InvalidName.
+        """
+        kept = None if history is None else History(history[0], round(history[1] * 1000))
+        self.perform((SendGroup(check_group(group), packed(message), tuple(exclude), kept),))
+
+    def group_add(
+        self,
+        group: str,
+        channel: str,
+        since: tuple[str, int] | None = None,
+        user: str = "",
+        presence: str = "",
+    ) -> None:
+        """Add or refresh a membership; see `layer.Join` for what the others do.
+
+        `since`: (epoch, offset), the position in the group's history that the channel knows.
+        """
+        position = None if since is None else Position(*since)
+        member = check_channel(channel)
+        self.perform(
+            (Join(check_group(group), member, since=position, user=user, presence=presence),)
+        )
 
     def group_discard(self, group: str, channel: str) -> None:
         """End a membership; no error if there is none."""

@@ -7,14 +7,24 @@ The values that go in and out stand in `layer.py`; the bodies are `redis_blockin
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from channel_layer.layer import Committed, Done, Entry, Operation, Outcome, Reclaimed, Retry
+from channel_layer.layer import (
+    Committed,
+    Done,
+    Entry,
+    Operation,
+    Outcome,
+    Reaped,
+    Reclaimed,
+    Retry,
+)
 from shared.errors import ChannelFull, MessageTooLarge
 
 
 class BlockingLayer(Protocol):
     """What a program without a reactor uses: the ASGI draft's calls and `leases`.
 
-    Every call may raise LayerUnavailable; it may then be repeated.
+    Every call may raise LayerUnavailable; it may then be repeated. StepRefused may not, and
+    ConfigurationError means that nothing can be done under this prefix.
     """
 
     ChannelFull: type[ChannelFull]
@@ -36,8 +46,18 @@ class BlockingLayer(Protocol):
     def new_channel(self, pattern: str) -> str:
         """An unused single-reader name; `pattern` ends in `?`."""
 
-    def group_add(self, group: str, channel: str) -> None:
-        """Add or refresh a membership."""
+    def group_add(
+        self,
+        group: str,
+        channel: str,
+        since: tuple[str, int] | None = None,
+        user: str = "",
+        presence: str = "",
+    ) -> None:
+        """Add or refresh a membership; see `layer.Join` for what the others do.
+
+        `since`: (epoch, offset), the position in the group's history that the channel knows.
+        """
 
     def group_discard(self, group: str, channel: str) -> None:
         """End a membership; no error if there is none."""
@@ -45,8 +65,21 @@ class BlockingLayer(Protocol):
     def group_channels(self, group: str) -> list[str]:
         """The members' names, sorted."""
 
-    def send_group(self, group: str, message: Mapping[str, Any]) -> None:
-        """Send to every member; full lists are counted, never raised. Raises: MessageTooLarge."""
+    def group_members(self, group: str) -> dict[str, int]:
+        """How many devices each user has in the group; those without one are left out."""
+
+    def send_group(
+        self,
+        group: str,
+        message: Mapping[str, Any],
+        exclude: Iterable[str] = (),
+        history: tuple[int, float] | None = None,
+    ) -> None:
+        """Send to every member but `exclude`; full lists are counted, never raised.
+
+        `history`: (messages, seconds), how many of the group's last messages are kept, and for
+        how long. Raises: MessageTooLarge, InvalidName.
+        """
 
     def flush(self) -> None:
         """Empty everything under this layer's prefix."""
@@ -112,8 +145,16 @@ class BlockingLayer(Protocol):
         """Put leases of dead workers back at the head of their lists, attempt + 1.
 
         `workers` are known dead (a supervisor saw them end); besides, all whose last sign of
-        life is older than `lease_ms`. Past `attempt_limit` an entry goes to the dead letters.
+        life is older than `lease_ms`. The named ones get nothing for a minute, should the last
+        that they sent be read only now. Past `attempt_limit` an entry goes to the dead letters.
         Wakes a reader of each channel of `wake` that has entries waiting.
+        """
+
+    def reap_servers(self, silent_ms: int = 8_000) -> Reaped:
+        """End what servers without a sign of life for so long left behind; any process may.
+
+        Each of their registered sockets gets its farewell on `websocket.disconnect`, once its last
+        event is handled; their memberships end.
         """
 
     def read_body(self, channel: str, timeout_ms: int) -> bytes:

@@ -24,17 +24,24 @@ _START_TIMEOUT_S = 30.0
 
 _STOP_TIMEOUT_S = 10.0
 _LOOK_EACH_S = 0.02
+APPENDFSYNC = ("everysec", "always")
+"""Valkey's `appendfsync`: written to the disk each second, or before each answer."""
 
 
 class EmbeddedValkey:
     """A Valkey on a private folder, from `start` to `stop`; `port` 0 picks a free one.
 
     A folder serves one Valkey at a time, held by a lock that lives as long as the process.
+    `appendfsync`: a crash of the machine loses up to the last second under "everysec", nothing
+    under "always", which costs a write to the disk for each batch.
     """
 
-    def __init__(self, folder: Path | str, port: int = 0) -> None:
+    def __init__(
+        self, folder: Path | str, port: int = 0, *, appendfsync: str = APPENDFSYNC[0]
+    ) -> None:
         self._folder = Path(folder)
         self._port = port
+        self._appendfsync = appendfsync
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -56,7 +63,7 @@ class EmbeddedValkey:
         try:
             self._port = _usable_port(self._port)
             process = subprocess.Popen(
-                _command(self._folder, self._port),
+                _command(self._folder, self._port, self._appendfsync),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -106,7 +113,14 @@ class EmbeddedValkey:
     show_default=True,
     help="TCP port on the loopback; 0 picks a free one.",
 )
-def main(folder: Path, port: int) -> None:
+@click.option(
+    "--appendfsync",
+    type=click.Choice(APPENDFSYNC),
+    default=APPENDFSYNC[0],
+    show_default=True,
+    help="When data reach the disk: each second, or before each answer.",
+)
+def main(folder: Path, port: int, appendfsync: str) -> None:
     """Run the bundled Valkey in the foreground.
 
     Prints its address, as REDIS_URL wants it, when it answers. Ends on SIGTERM or Ctrl-C with its
@@ -120,16 +134,16 @@ def main(folder: Path, port: int) -> None:
     os.set_inheritable(lock, True)
     _announce_from_aside(folder, port)
     # This process becomes Valkey, so whoever stops or kills it stops or kills Valkey.
-    command = _command(folder, port)
+    command = _command(folder, port, appendfsync)
     os.execv(command[0], command)  # noqa: S606 (the program is ours, there is no shell)
 
 
-def _command(folder: Path, port: int) -> list[str]:
+def _command(folder: Path, port: int, appendfsync: str) -> list[str]:
     return [
         str(_binary.get_binary_path()),
         *("--bind", HOST, "--port", str(port)),
         *("--dir", str(folder.resolve()), "--logfile", "valkey.log", "--loglevel", "warning"),
-        *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+        *("--appendonly", "yes", "--appendfsync", appendfsync, "--save", ""),
     ]
 
 

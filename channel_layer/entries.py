@@ -6,12 +6,19 @@ An entry is a header that the script writes at send time, and a tail that the se
             kind u8 | flags u8                                     (36 bytes, big endian)
     tail    length u8, channel | length u8, receipt channel | payload
 
+The payloads that a script writes itself, numbers in big endian again, names as in a tail:
+
+    GROUP_MORE  epoch, empty without history | offset u64 | number u16, excluded channels | message
+    REPLAY      group | epoch | offset u64 | flags u8 (1 gap, 2 end) | first offset u64 |
+                number u16, of (size u32, message) each
+
 Knows no list, no lease and no message.
 """
 
 import struct
+from collections.abc import Sequence
 
-from channel_layer.layer import Entry, Kind
+from channel_layer.layer import Entry, GroupMessage, Kind, Position, Replay
 from shared.errors import InvalidMessage
 
 HEADER = struct.Struct(">QQQQHBB")
@@ -23,6 +30,13 @@ _KINDS = tuple(Kind)
 
 _NAME = HEADER.size + 1
 """Where the channel's name begins."""
+
+GAP, END = 1, 2
+"""Flags of a replay."""
+
+_OFFSET_AND_NUMBER = struct.Struct(">QH")
+_REPLAY = struct.Struct(">QBQH")
+_SIZE = struct.Struct(">I")
 
 _unpack_header = HEADER.unpack_from
 
@@ -58,9 +72,9 @@ def parse(packed: bytes) -> Entry:
         return Entry(
             entry_id,
             _KINDS[kind],
-            packed[_NAME:name_end].decode("ascii"),
+            packed[_NAME:name_end].decode("ascii", "ignore"),
             packed[receipt_end:],
-            packed[name_end + 1 : receipt_end].decode("ascii"),
+            packed[name_end + 1 : receipt_end].decode("ascii", "ignore"),
             order,
             attempt,
             flags & CHAINED != 0,
@@ -68,3 +82,92 @@ def parse(packed: bytes) -> Entry:
         )
     except (struct.error, IndexError, ValueError) as error:
         raise InvalidMessage("entry", "a list entry", packed) from error
+
+
+def leased(packed: bytes) -> Entry:
+    """As `parse`, but what is no entry behind its header has no channel and is all payload.
+
+    Whoever leased it must know its id to end the lease. Raises: InvalidMessage without a header.
+    """
+    try:
+        return parse(packed)
+    except InvalidMessage:
+        if len(packed) < HEADER.size:
+            raise
+        entry_id, sent_ms, _, order, attempt, _, _ = _unpack_header(packed)
+        return Entry(entry_id, Kind.MESSAGE, "", packed, "", order, attempt, False, sent_ms)
+
+
+def group_message(entry: Entry) -> GroupMessage:
+    """What an entry of kind GROUP or GROUP_MORE holds. Raises: InvalidMessage."""
+    payload = entry.payload
+    if entry.kind is Kind.GROUP:
+        return GroupMessage(payload, None, frozenset())
+    try:
+        epoch, at = _name_at(payload, 0)
+        offset, number = _OFFSET_AND_NUMBER.unpack_from(payload, at)
+        at += _OFFSET_AND_NUMBER.size
+        excluded = []
+        for _ in range(number):
+            name, at = _name_at(payload, at)
+            excluded.append(name)
+    except (struct.error, IndexError, ValueError) as error:
+        raise InvalidMessage("group message", "a GROUP_MORE payload", payload) from error
+    position = Position(epoch, offset) if epoch else None
+    return GroupMessage(payload[at:], position, frozenset(excluded))
+
+
+def replay(entry: Entry) -> Replay:
+    """What an entry of kind REPLAY holds. Raises: InvalidMessage."""
+    payload = entry.payload
+    try:
+        group, at = _name_at(payload, 0)
+        epoch, at = _name_at(payload, at)
+        offset, flags, first, number = _REPLAY.unpack_from(payload, at)
+        at += _REPLAY.size
+        messages = []
+        for index in range(number):
+            (size,) = _SIZE.unpack_from(payload, at)
+            at += _SIZE.size
+            messages.append((first + index, _part(payload, at, size)))
+            at += size
+    except (struct.error, IndexError, ValueError) as error:
+        raise InvalidMessage("replay", "a REPLAY payload", payload) from error
+    position = Position(epoch, offset)
+    return Replay(group, position, tuple(messages), flags & GAP != 0, flags & END != 0)
+
+
+def pack_group_message(payload: bytes, position: Position | None, exclude: Sequence[str]) -> bytes:
+    """The payload of a GROUP_MORE entry; what `group_message` reads."""
+    epoch, offset = position or ("", 0)
+    names = b"".join(map(_packed_name, exclude))
+    numbers = _OFFSET_AND_NUMBER.pack(offset, len(exclude))
+    return b"".join((_packed_name(epoch), numbers, names, payload))
+
+
+def pack_replay(replayed: Replay) -> bytes:
+    """The payload of a REPLAY entry; what `replay` reads. The offsets follow on each other."""
+    group, (epoch, offset), messages, is_gap, is_end = replayed
+    flags = (GAP if is_gap else 0) | (END if is_end else 0)
+    first = messages[0][0] if messages else 0
+    numbers = _REPLAY.pack(offset, flags, first, len(messages))
+    parts = [part for _, message in messages for part in (_SIZE.pack(len(message)), message)]
+    return b"".join((_packed_name(group), _packed_name(epoch), numbers, *parts))
+
+
+def _packed_name(name: str) -> bytes:
+    """A name behind its length."""
+    return bytes((len(name),)) + name.encode("ascii")
+
+
+def _name_at(packed: bytes, at: int) -> tuple[str, int]:
+    """The name that begins at `at` with its length, and where it ends."""
+    length = packed[at]
+    return _part(packed, at + 1, length).decode("ascii"), at + 1 + length
+
+
+def _part(packed: bytes, at: int, length: int) -> bytes:
+    """So many bytes from `at` on. Raises: IndexError when they are not all there."""
+    if at + length > len(packed):
+        raise IndexError(f"expected {length} bytes at {at}, got {len(packed) - at}")
+    return packed[at : at + length]

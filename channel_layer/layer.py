@@ -29,6 +29,28 @@ class Kind(enum.IntEnum):
     LEAVE = 3
     RECEIPT = 4
     """What became of an event that the list's owner sent; see `shared.messages.Receipt`."""
+    GROUP_MORE = 5
+    """GROUP with a position in the group's history or members left out: `entries.group_message`."""
+    REPLAY = 6
+    """What `channel` missed of a group, or that it cannot be told: `entries.replay`."""
+
+
+class Position(NamedTuple):
+    """A place in a group's history: `offset` messages were kept since its `epoch` began.
+
+    The first kept message has offset 1. Another epoch means that the history began anew. As a
+    `since`, the empty epoch says "from now on".
+    """
+
+    epoch: str
+    offset: int
+
+
+class History(NamedTuple):
+    """How much of a group is kept: the last `messages` ones, each for `ttl_ms`."""
+
+    messages: int
+    ttl_ms: int
 
 
 class Entry(NamedTuple):
@@ -56,6 +78,7 @@ class Send(NamedTuple):
 
     `ttl_ms`: how long it may stay unread (None: the layer's expiry). `delay_ms`: how long it
     waits before it can be taken. `urgent`: it may pass a full list (disconnects, receipts).
+    `attempt` above 1: it was sent before and that was lost.
     """
 
     channel: str
@@ -66,26 +89,40 @@ class Send(NamedTuple):
     ttl_ms: int | None = None
     delay_ms: int = 0
     urgent: bool = False
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class SendGroup:
-    """One packed message to every member of a group, one entry a server; drops are counted."""
+    """One packed message to every member of a group, one entry a server; drops are counted.
+
+    `exclude`: full names of members that do not get it. With a `history` it is kept and has a
+    position, which members see.
+    """
 
     group: str
     payload: bytes
+    exclude: tuple[str, ...] = ()
+    history: History | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Join:
     """Make `channel` a member of `group`, or refresh its membership.
 
-    `is_known`: the owner of the channel's list says so itself and need not be told.
+    `is_known`: the owner of the channel's list says so itself and need not be told. `since`: in
+    the same step a REPLAY goes to the channel, of what the history holds behind that position, or
+    of a gap when it does not reach back. `user`: whom the channel counts as a device of. When a
+    user's first device joins or the last one leaves, the channel `presence` is sent
+    `{"group", "user", "event": "join" | "leave", "devices": how many are left}`.
     """
 
     group: str
     channel: str
     is_known: bool = False
+    since: Position | None = None
+    user: str = ""
+    presence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +135,42 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class SendReceipt:
-    """A packed `shared.messages.Receipt` to `channel`; passes full lists, never expires."""
+    """A packed `shared.messages.Receipt` to `channel`; passes full lists, never expires.
+
+    `farewell`: takes the place of the one of `OpenSocket`, since the socket's state changed; no
+    error when the socket is not registered.
+    """
 
     channel: str
     payload: bytes
     order: int = 0
+    farewell: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSocket:
+    """Register a socket; it is placed together with its `websocket.connect`.
+
+    `farewell` is the packed `WsDisconnect` that the reaper sends should the server die; it also
+    takes the place of a former one.
+    """
+
+    channel: str
+    farewell: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSocket:
+    """End a socket's registration; where there was one, and only then, send `disconnect`.
+
+    So a socket has one disconnect, whether its server or the reaper says it. None sends nothing
+    (a refused handshake). `epoch`: the one that the server knows of; when the present one is
+    another, a missing registration was lost with the data and `disconnect` is sent all the same.
+    """
+
+    channel: str
+    disconnect: Send | None = None
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +180,7 @@ class Drop:
     channel: str
 
 
-Operation = Send | SendGroup | Join | Leave | SendReceipt | Drop
+Operation = Send | SendGroup | Join | Leave | SendReceipt | OpenSocket | CloseSocket | Drop
 
 
 class Verdict(enum.Enum):
@@ -186,10 +254,58 @@ class Reclaimed:
 
 @dataclass(frozen=True, slots=True)
 class InboxBatch:
-    """What an inbox holds behind the acknowledged entry; `epoch` changes when data was lost."""
+    """What an inbox holds behind the acknowledged entry; `epoch` changes when data was lost.
+
+    `is_reaped`: the process was silent for so long that it was taken for dead; its sockets had
+    their disconnects. It is said once.
+    """
 
     epoch: str
     entries: tuple[Entry, ...]
+    is_reaped: bool = False
+
+
+class Awaited(NamedTuple):
+    """A placed event whose answer or receipt for `channel` did not come yet.
+
+    `list_name` is where it was sent, `order` the one it was sent with.
+    """
+
+    list_name: str
+    channel: str
+    order: int = 0
+
+
+class GroupMessage(NamedTuple):
+    """What a GROUP_MORE entry holds; `position` is None for a group without history."""
+
+    payload: bytes
+    position: Position | None
+    exclude: frozenset[str]
+
+
+class Replay(NamedTuple):
+    """What a REPLAY entry holds: messages of `group` that its channel missed, oldest first.
+
+    `messages`: (offset, payload) pairs. `is_end`: the channel now is at `position` (a long
+    replay takes several entries). `is_gap`: what lies before `position` is lost to it.
+    """
+
+    group: str
+    position: Position
+    messages: tuple[tuple[int, bytes], ...]
+    is_gap: bool
+    is_end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """What a reaping did: inboxes of dead servers, disconnects sent, sockets whose last event is
+    still being handled and which must wait for the next reaping."""
+
+    servers: tuple[str, ...] = ()
+    disconnects: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,11 @@ from channel_layer.layer import (
     Entry,
     Operation,
     Outcome,
+    Reaped,
     Reclaimed,
     Retry,
     Statistics,
+    Verdict,
 )
 from channel_layer.memory_leases import MemoryLeases
 from channel_layer.memory_steps import MemorySteps
@@ -83,6 +85,10 @@ class MemoryLayer(AsgiCalls):
         """The members' names, sorted."""
         return self._steps.groups.living(check_group(group), self._clock_ms())
 
+    def group_members(self, group: str) -> dict[str, int]:
+        """How many devices each user has in a group."""
+        return self._steps.users(check_group(group), self._clock_ms())
+
     def flush(self) -> None:
         """Empty everything."""
         self._arrivals = Arrivals()
@@ -117,11 +123,14 @@ class MemoryLayer(AsgiCalls):
                 for operation in item.operations:
                     self._steps.checked(operation)
         lists = [list_name(check_channel(channel)) for channel in channels]
-        now_ms = self._clock_ms()
+        now_ms, turn = self._clock_ms(), next(self._turns)
+        if self._leases.is_gone(worker, now_ms) and (done or give_back or count):
+            return Committed((Outcome(Verdict.FENCED),) * len(done), ())
+        self._leases.sign(worker, now_ms)
         outcomes = self._leases.settle(worker, done, now_ms)
         self._leases.give_back(worker, give_back, now_ms)
         self._lists.move_due(now_ms)
-        taken = self._leases.take(worker, lists, count, next(self._turns), now_ms)
+        taken = self._leases.take(worker, lists, count, turn, now_ms)
         return Committed(outcomes, taken, self._lists.next_due_ms(now_ms))
 
     def give_back(self, worker: str, ids: Sequence[int]) -> None:
@@ -163,9 +172,29 @@ class MemoryLayer(AsgiCalls):
             raise BodyGone(channel)
         return body
 
-    def dead_letters(self, count: int = 100) -> tuple[DeadLetter, ...]:
-        """The oldest dead letters, left where they are."""
-        return self._leases.dead_letters[:count]
+    def reap_servers(self, silent_ms: int = 8_000) -> Reaped:
+        """Say the farewells of servers' sockets that were silent for longer."""
+        now_ms = self._clock_ms()
+
+        def forget_members(inbox: str) -> bool:
+            return self._steps.forget_members_of(inbox, now_ms)
+
+        leased = self._leases.all_held()
+        return self._steps.registry.reap(silent_ms, leased, forget_members, now_ms)
+
+    def dead_letters(self, count: int = 100, channel: str = "*") -> tuple[DeadLetter, ...]:
+        """The oldest dead letters of channels that fit a glob, left where they are."""
+        return self._leases.dead_letters(channel)[:count]
+
+    def replay_dead_letters(self, count: int, channel: str = "*") -> int:
+        """Send what the oldest dead letters hold once more; gives how many there were."""
+        now_ms = self._clock_ms()
+        return self._leases.take_out(count, channel, again=True, now_ms=now_ms)
+
+    def drop_dead_letters(self, count: int, channel: str = "*") -> int:
+        """Forget the oldest dead letters; gives how many there were."""
+        now_ms = self._clock_ms()
+        return self._leases.take_out(count, channel, again=False, now_ms=now_ms)
 
     def unblock(self) -> None:
         """Change nothing: no call waits."""

@@ -3,13 +3,16 @@
 The same as commit.lua, receive.lua and reclaim.lua; the time and the turn come in with each call.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from channel_layer.layer import (
+    CloseSocket,
     DeadLetter,
     Done,
     Entry,
+    Operation,
     Outcome,
     Reclaimed,
     Retry,
@@ -20,6 +23,9 @@ from channel_layer.memory_lists import Stored
 from channel_layer.memory_steps import MemorySteps
 
 MAX_DEAD = 1000
+GONE_WORKER_MS = 60_000
+"""For so long a worker that was named dead gets nothing: its last words may come late."""
+
 _DONE = Outcome(Verdict.DONE)
 _FENCED = Outcome(Verdict.FENCED)
 
@@ -32,16 +38,28 @@ class MemoryLeases:
         self._lists = steps.lists
         self._held: dict[str, dict[int, Stored]] = {}
         self._signs_ms: dict[str, int] = {}
-        self.dead_letters: tuple[DeadLetter, ...] = ()
+        self._gone_until_ms: dict[str, int] = {}
+        self._buried: list[tuple[DeadLetter, Stored]] = []
 
     def held(self, worker: str) -> tuple[Entry, ...]:
         """All that `worker` holds, in order of id."""
         held = self._held.get(worker, {})
         return tuple(held[entry_id].entry for entry_id in sorted(held))
 
+    def all_held(self) -> Iterator[Entry]:
+        """All that anybody holds."""
+        return (stored.entry for held in self._held.values() for stored in held.values())
+
+    def is_gone(self, worker: str, now_ms: int) -> bool:
+        """Whether a worker was named dead a short while ago: it does and gets nothing then."""
+        return now_ms < self._gone_until_ms.get(worker, 0)
+
+    def sign(self, worker: str, now_ms: int) -> None:
+        """Note a sign of life."""
+        self._signs_ms[worker] = now_ms
+
     def settle(self, worker: str, done: Sequence[Done | Retry], now_ms: int) -> tuple[Outcome, ...]:
         """End leases with their effects."""
-        self._signs_ms[worker] = now_ms
         outcomes = []
         chained_behind: str | None = None
         for item in done:
@@ -97,7 +115,10 @@ class MemoryLeases:
         return None
 
     def reclaim(self, workers: Sequence[str], lease_ms: int, limit: int, now_ms: int) -> Reclaimed:
-        """Put back what dead workers held; `lease_ms` -1 looks for no others than `workers`."""
+        """Put back what dead workers held.
+
+        `lease_ms` -1: `workers` ended in order, and no others are looked for.
+        """
         silent = [
             worker
             for worker, sign_ms in self._signs_ms.items()
@@ -108,6 +129,7 @@ class MemoryLeases:
         dead = 0
         for worker in dict.fromkeys((*workers, *silent)):
             self._signs_ms.pop(worker, None)
+            self._gone_until_ms.pop(worker, None)
             held = self._held.pop(worker, {})
             if held:
                 found.append(worker)
@@ -117,16 +139,31 @@ class MemoryLeases:
                     dead += 1
                 else:
                     back.append(stored.renewed(now_ms, 1))
+        for worker in workers if lease_ms >= 0 else ():
+            self._gone_until_ms[worker] = now_ms + GONE_WORKER_MS
         self._lists.put_back(back)
         return Reclaimed(tuple(found), len(back), dead)
+
+    def dead_letters(self, glob: str) -> tuple[DeadLetter, ...]:
+        """The dead letters of channels that fit, oldest first."""
+        return tuple(
+            letter for letter, _ in self._buried if fnmatchcase(letter.entry.channel, glob)
+        )
+
+    def take_out(self, count: int, glob: str, *, again: bool, now_ms: int) -> int:
+        """Send the oldest dead letters once more, or else forget them; gives how many it were."""
+        chosen = {letter.entry.id for letter in self.dead_letters(glob)[:count]}
+        for stored in [one for _, one in self._buried if again and one.entry.id in chosen]:
+            self._lists.send_again(stored, now_ms)
+        self._buried = [pair for pair in self._buried if pair[1].entry.id not in chosen]
+        return len(chosen)
 
     def _finish(self, worker: str, item: Done, now_ms: int) -> Outcome:
         del self._held[worker][item.entry_id]
         dropped = 0
         for operation in item.operations:
-            if isinstance(operation, Send) and not item.force:
-                operation = operation._replace(urgent=True)  # it was found to fit
-            outcome = self._steps.perform(operation, now_ms)
+            asked = operation if item.force else _fitting(operation)
+            outcome = self._steps.perform(asked, now_ms)
             dropped += outcome.dropped + (outcome.verdict is Verdict.FULL)
         return Outcome(Verdict.DONE, dropped=dropped)
 
@@ -141,8 +178,17 @@ class MemoryLeases:
 
     def _bury(self, stored: Stored, reason: str, now_ms: int) -> None:
         letter = DeadLetter(now_ms, reason, stored.list_name, stored.entry)
-        self.dead_letters = (*self.dead_letters, letter)[-MAX_DEAD:]
+        self._buried = [*self._buried, (letter, stored)][-MAX_DEAD:]
         self._lists.say(stored.entry, "dead", now_ms)
+
+
+def _fitting(operation: Operation) -> Operation:
+    """The operation with sends that need not look whether they fit: that was done before."""
+    if isinstance(operation, Send):
+        return operation._replace(urgent=True)
+    if isinstance(operation, CloseSocket) and operation.disconnect is not None:
+        return replace(operation, disconnect=operation.disconnect._replace(urgent=True))
+    return operation
 
 
 def _turned(lists: Sequence[str], turn: int) -> list[str]:

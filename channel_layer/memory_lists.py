@@ -5,6 +5,7 @@ Knows no lease and no group; the time comes in with every call.
 
 from collections import deque
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
 from channel_layer import entries
 from channel_layer.capacities import Capacities
@@ -118,8 +119,8 @@ class MemoryLists:
         self, name: str, kind: Kind, channel: str, payload: bytes, order: int, now_ms: int
     ) -> None:
         """Append an entry whatever the bounds; only group messages and messages expire."""
-        lives = kind in (Kind.MESSAGE, Kind.GROUP)
-        entry = Entry(self._next_id(), kind, channel, payload, order=order, sent_ms=now_ms)
+        lives = kind in (Kind.MESSAGE, Kind.GROUP, Kind.GROUP_MORE)
+        entry = Entry(self.next_id(), kind, channel, payload, order=order, sent_ms=now_ms)
         self._list(name).tally.count("sent", now_ms)
         self._append(Stored(name, entry, now_ms + self._expiry_ms if lives else 0))
 
@@ -138,6 +139,13 @@ class MemoryLists:
         self._delayed.append((due_ms, stored))
         self._delayed.sort(key=lambda pair: (pair[0], pair[1].list_name, pair[1].entry.id))
 
+    def send_again(self, stored: Stored, now_ms: int) -> None:
+        """Append an entry as if it were new, whatever the bounds."""
+        life_ms = stored.expires_ms - stored.entry.sent_ms
+        entry = stored.entry._replace(id=self.next_id(), attempt=1, chained=False, sent_ms=now_ms)
+        self._list(stored.list_name).tally.count("sent", now_ms)
+        self._append(Stored(stored.list_name, entry, now_ms + life_ms if stored.expires_ms else 0))
+
     def move_due(self, now_ms: int) -> None:
         """Put what is due on its list."""
         due = [pair for pair in self._delayed if pair[0] <= now_ms][:MAX_DUE]
@@ -146,7 +154,12 @@ class MemoryLists:
             known = self._list(stored.list_name)
             known.waiting = max(0, known.waiting - 1)
             known.waiting_bytes = max(0, known.waiting_bytes - stored.size_bytes)
-            self._append(replace(stored, entry=stored.entry._replace(id=self._next_id())))
+            self._append(replace(stored, entry=stored.entry._replace(id=self.next_id())))
+
+    def delayed(self, glob: str) -> tuple[Entry, ...]:
+        """All entries that are not due yet, of lists whose names fit."""
+        waiting = (stored for _, stored in self._delayed)
+        return tuple(one.entry for one in waiting if fnmatchcase(one.list_name, glob))
 
     def next_due_ms(self, now_ms: int) -> int | None:
         """How long until the next delayed entry is due."""
@@ -178,6 +191,11 @@ class MemoryLists:
         """Forget a list and its counters."""
         self._lists.pop(name, None)
 
+    def next_id(self) -> int:
+        """A number above all that it gave before."""
+        self._last_id += 1
+        return self._last_id
+
     def _list(self, name: str) -> _List:
         return self._lists.setdefault(name, _List())
 
@@ -186,18 +204,15 @@ class MemoryLists:
         known.entries.append(stored)
         known.size_bytes += stored.size_bytes
 
-    def _next_id(self) -> int:
-        self._last_id += 1
-        return self._last_id
-
     def _stored_send(self, send: Send, now_ms: int) -> Stored:
         entry = Entry(
-            self._next_id(),
+            self.next_id(),
             Kind.MESSAGE,
             send.channel,
             send.payload,
             send.receipt,
             send.order,
+            send.attempt,
             chained=send.chained,
             sent_ms=now_ms,
         )

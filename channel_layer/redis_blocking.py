@@ -9,7 +9,6 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from channel_layer import entries, redis_calls
@@ -17,6 +16,7 @@ from channel_layer.arrivals import Arrivals
 from channel_layer.asgi_calls import AsgiCalls, read_lists
 from channel_layer.bodies import body_of
 from channel_layer.capacities import Capacities
+from channel_layer.fault_log import opened_faults
 from channel_layer.layer import (
     NO_LIMIT,
     Capacity,
@@ -26,11 +26,13 @@ from channel_layer.layer import (
     Entry,
     Operation,
     Outcome,
+    Reaped,
     Reclaimed,
     Retry,
 )
-from channel_layer.redis_calls import ScriptArguments, Waiting
+from channel_layer.redis_calls import FoundEmpty, ScriptArguments, Waiting
 from channel_layer.redis_client import RedisClient
+from channel_layer.redis_dead_letters import RedisDeadLetters
 from channel_layer.redis_figures import RedisFigures
 from channel_layer.redis_keys import RedisKeys
 from shared.channel_names import check_channel, check_group, list_name
@@ -41,22 +43,6 @@ from shared.settings import LayerSettings
 _FOREVER_MS = 2**40
 
 log = get_logger("channel_layer")
-
-
-@dataclass(frozen=True, slots=True)
-class FoundEmpty:
-    """The lists that the last commit looked at in vain, and when something is due on any.
-
-    What comes after that leaves a token, so the next take need not look before it waits.
-    """
-
-    channels: tuple[str, ...] = ()
-    due_s: float = 0.0
-
-    def wait_ms(self, channels: Sequence[str], now_s: float) -> int:
-        """How long a take from `channels` may wait before it looks; 0 or less: it looks first."""
-        known = tuple(channels) == self.channels
-        return round((self.due_s - now_s) * 1000) if known else 0
 
 
 class RedisLayer(AsgiCalls):
@@ -74,9 +60,11 @@ class RedisLayer(AsgiCalls):
             settings.expiry_s * 1000,
             settings.group_expiry_s * 1000,
             capacities or Capacities(usual, settings.channel_capacity),
+            opened_faults(settings),
         )
         self._client = RedisClient(settings.url, self._keys.base)
         self._figures = RedisFigures(self._client, self._keys)
+        self._dead_letters = RedisDeadLetters(self._client, self._keys, self._arguments)
         self._token = secrets.token_hex(8)
         self._numbers = itertools.count(1)
         self._turns = itertools.count()
@@ -115,6 +103,23 @@ class RedisLayer(AsgiCalls):
     def group_channels(self, group: str) -> list[str]:
         """The members' names, sorted."""
         return self._figures.members(check_group(group), self.group_expiry * 1000)
+
+    def group_members(self, group: str) -> dict[str, int]:
+        """How many devices each user has in the group; those without one are left out."""
+        argument, is_more, found = self._arguments.members(group), True, dict[str, int]()
+        while is_more:
+            is_more, found = redis_calls.members(self._client.run("members", argument))
+        return found
+
+    def reap_servers(self, silent_ms: int = 8_000) -> Reaped:
+        """End what dead servers left: each socket's disconnect is sent, all members leave."""
+        argument, is_more = self._arguments.reap(silent_ms), True
+        total = Reaped()
+        while is_more:
+            is_more, one = redis_calls.reaped(self._client.run("reap", argument))
+            servers, sent = total.servers + one.servers, total.disconnects + one.disconnects
+            total = Reaped(servers, sent, one.waiting)
+        return total
 
     def flush(self) -> None:
         """Empty everything under this layer's prefix."""
@@ -173,7 +178,7 @@ class RedisLayer(AsgiCalls):
     def held(self, worker: str) -> tuple[Entry, ...]:
         """All that `worker` holds, in order of id: for after an answer was lost."""
         values = self._client.command("HVALS", self._keys.lease(worker))
-        return tuple(sorted(map(redis_calls.leased_entry, values), key=lambda entry: entry.id))
+        return redis_calls.held_entries(values)
 
     def heartbeat(self, worker: str) -> None:
         """Say that `worker` lives although it is in a long handler."""
@@ -210,20 +215,21 @@ class RedisLayer(AsgiCalls):
             wait_ms = max(min(left_ms, 10_000), 1)
             self._client.command("BLPOP", self._keys.wake(name), f"{wait_ms / 1000:.3f}")
 
-    def dead_letters(self, count: int = 100) -> tuple[DeadLetter, ...]:
-        """The oldest dead letters, left where they are."""
-        return tuple(
-            redis_calls.dead_letter(letter)
-            for letter in self._client.command("LRANGE", self._keys.dead, 0, count - 1)
-        )
+    def dead_letters(self, count: int = 100, channel: str = "*") -> tuple[DeadLetter, ...]:
+        """The oldest dead letters of channels that fit a glob, left where they are."""
+        return self._dead_letters.read(count, channel)
 
-    def replay_dead_letters(self, count: int) -> int:
+    def count_dead_letters(self) -> int:
+        """How many dead letters there are."""
+        return self._dead_letters.number()
+
+    def replay_dead_letters(self, count: int, channel: str = "*") -> int:
         """Send what the oldest dead letters hold once more; gives how many there were."""
-        return int(self._client.run("replay", self._arguments.replay(count, again=True)))
+        return self._dead_letters.take_out(count, channel, again=True)
 
-    def drop_dead_letters(self, count: int) -> int:
+    def drop_dead_letters(self, count: int, channel: str = "*") -> int:
         """Forget the oldest dead letters; gives how many there were."""
-        return int(self._client.run("replay", self._arguments.replay(count, again=False)))
+        return self._dead_letters.take_out(count, channel, again=False)
 
     def unblock(self) -> None:
         """End a waiting `take` or `receive` of this layer from another thread.

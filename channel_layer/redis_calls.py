@@ -12,27 +12,25 @@ import msgpack
 
 from channel_layer import entries
 from channel_layer.capacities import Capacities
+from channel_layer.faults import Faults
 from channel_layer.layer import (
-    MAX_MESSAGE_BYTES,
+    Awaited,
     Committed,
     DeadLetter,
     Done,
-    Drop,
     Entry,
     InboxBatch,
-    Join,
-    Leave,
     Operation,
     Outcome,
+    Reaped,
     Reclaimed,
     Retry,
-    Send,
-    SendGroup,
-    SendReceipt,
     Verdict,
 )
+from channel_layer.redis_hello import KEY_FORMAT
+from channel_layer.redis_operations import OperationArrays
 from shared.channel_names import check_channel, check_group, list_name
-from shared.errors import MessageTooLarge
+from shared.errors import InvalidMessage
 
 Reply = Any
 """What a script gives, as the Redis clients parse it: int, bytes or a list of these."""
@@ -42,16 +40,22 @@ _FENCED = Outcome(Verdict.FENCED)
 # Lua's cmsgpack does not know msgpack's bin type; its strings are bytes anyway. One packer serves
 # all threads: it packs what is made of plain values without letting another thread in.
 _PACKER = msgpack.Packer(use_bin_type=False)
-_NAMELESS = ""
 
 
-@dataclass(frozen=True, slots=True)
 class ScriptArguments:
     """Packs the one argument of each script for layers with these times and bounds."""
 
-    expiry_ms: int
-    group_expiry_ms: int
-    capacities: Capacities
+    def __init__(
+        self,
+        expiry_ms: int,
+        group_expiry_ms: int,
+        capacities: Capacities,
+        faults: Faults | None = None,
+    ) -> None:
+        usual = capacities.usual
+        times_and_bounds = expiry_ms, group_expiry_ms, usual.messages, usual.size_bytes
+        self._head = b"".join(map(_pack, times_and_bounds))
+        self._arrays = OperationArrays(expiry_ms, capacities, faults)
 
     def send(
         self, operations: Sequence[bytes], client: str, number: int, *, ordered: bool
@@ -80,13 +84,12 @@ class ScriptArguments:
         return b"\x96" + self._packed((lists, turn))
 
     def inbox(
-        self, inbox: str, acknowledge: int, read: "ReadBefore", count: int, epoch: str
+        self, inbox: str, acknowledge: int, read: "ReadBefore", count: int, fresh_epoch: str
     ) -> bytes:
-        """For inbox.lua; `read` tells the size of the batch that ends with `acknowledge`."""
+        """For inbox.lua; `read` tells of the batch that ends with `acknowledge`."""
         known = read if read.last_id == acknowledge else ReadBefore()
-        return b"\x9a" + self._packed(
-            (inbox, acknowledge, known.count, known.size_bytes, count, epoch)
-        )
+        sizes = known.count, known.size_bytes, count
+        return b"\x9b" + self._packed((inbox, acknowledge, *sizes, fresh_epoch, read.epoch))
 
     def reclaim(
         self,
@@ -99,76 +102,61 @@ class ScriptArguments:
         lists = [list_name(channel) for channel in wake]
         return b"\x98" + self._packed((list(workers), lease_ms, attempt_limit, lists))
 
-    def replay(self, count: int, *, again: bool) -> bytes:
-        """For replay.lua."""
-        return b"\x96" + self._packed((count, int(again)))
+    def replay(self, letter: bytes, *, again: bool) -> bytes:
+        """For replay.lua; `letter` as it lies among the dead letters."""
+        return b"\x96" + self._packed((letter, int(again)))
+
+    def members(self, group: str) -> bytes:
+        """For members.lua. Raises: InvalidName."""
+        return b"\x95" + self._packed((check_group(group),))
+
+    def reap(self, silent_ms: int) -> bytes:
+        """For reap.lua."""
+        return b"\x95" + self._packed((silent_ms,))
+
+    def find_lost(self, inbox: str, awaited: Sequence[Awaited]) -> bytes:
+        """For find_lost.lua."""
+        return b"\x96" + self._packed((inbox, awaited))
 
     def operation(self, operation: Operation) -> bytes:
         """One operation, packed.
 
         Raises: InvalidName, MessageTooLarge.
         """
-        return _pack(self._array(operation))
+        return _pack(self._arrays.of(operation))
+
+    def sign_of_life(self, inbox: str) -> bytes:
+        """An operation that says that the owner of an inbox lives, packed."""
+        return _pack((12, inbox))
+
+    def retirement(self, inbox: str) -> bytes:
+        """An operation that forgets an inbox whose owner ended in order, packed."""
+        return _pack((13, inbox))
 
     def _packed(self, own: Sequence[Any]) -> bytes:
-        usual = self.capacities.usual
-        times_and_bounds = self.expiry_ms, self.group_expiry_ms, usual.messages, usual.size_bytes
-        return b"".join(_pack(part) for part in (*times_and_bounds, *own))
+        return b"".join((self._head, *map(_pack, own)))
 
     def _item(self, item: Done | Retry) -> list[Any]:
         if isinstance(item, Retry):
             return [2, item.entry_id, item.delay_ms, item.attempt_limit, item.reason]
-        operations = [self._array(operation) for operation in item.operations]
+        operations = list(map(self._arrays.of, item.operations))
         return [1, item.entry_id, int(item.force), operations]
 
-    def _array(self, operation: Operation) -> list[Any]:
-        match operation:
-            case Send():
-                return self._send(operation)
-            case SendGroup():
-                return [2, check_group(operation.group), _sized(operation.payload)]
-            case Join():
-                channel = check_channel(operation.channel)
-                own = self.capacities.of(list_name(channel))
-                bounds = [0, 0]
-                if own is not self.capacities.usual:
-                    bounds = [own.messages, own.size_bytes]
-                known = int(operation.is_known)
-                return [3, check_group(operation.group), channel, *bounds, known]
-            case Leave():
-                return [4, check_group(operation.group), check_channel(operation.channel)]
-            case SendReceipt():
-                channel = check_channel(operation.channel)
-                tail = entries.tail(channel, _NAMELESS, operation.payload)
-                return [5, list_name(channel), tail, operation.order]
-            case Drop():
-                return [6, list_name(check_channel(operation.channel))]
 
-    def _send(self, send: Send) -> list[Any]:
-        channel = check_channel(send.channel)
-        name = list_name(channel)
-        capacity = self.capacities.of(name)
-        receipt = check_channel(send.receipt) if send.receipt else _NAMELESS
-        tail = entries.tail(channel, receipt, _sized(send.payload))
-        is_usual = capacity is self.capacities.usual and send.ttl_ms is None
-        if is_usual and not (send.order or send.chained or send.delay_ms or send.urgent):
-            return [7, name, tail]
-        return [
-            *(1, name, tail, send.order, entries.CHAINED if send.chained else 0),
-            self.expiry_ms if send.ttl_ms is None else max(1, send.ttl_ms),
-            send.delay_ms,
-            0 if send.urgent else capacity.messages,
-            capacity.size_bytes,
-        ]
+def hello(run: str, fresh_epoch: str, *, is_durable: bool) -> bytes:
+    """For hello.lua, which asks for no times and bounds."""
+    own = run, int(is_durable), fresh_epoch, KEY_FORMAT
+    return b"\x98" + b"".join(map(_pack, (0, 0, 0, 0, *own)))
 
 
 @dataclass(frozen=True, slots=True)
 class ReadBefore:
-    """The size of an inbox's last batch, and the id it ends with."""
+    """The size of an inbox's last batch, the id it ends with, and the epoch told with it."""
 
     last_id: int = 0
     count: int = 0
     size_bytes: int = 0
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +170,22 @@ class Waiting:
         return wait_ms if self.next_due_ms is None else min(wait_ms, self.next_due_ms)
 
 
+@dataclass(frozen=True, slots=True)
+class FoundEmpty:
+    """The lists that the last commit looked at in vain, and when something is due on any.
+
+    What comes after that leaves a token, so the next take need not look before it waits.
+    """
+
+    channels: tuple[str, ...] = ()
+    due_s: float = 0.0
+
+    def wait_ms(self, channels: Sequence[str], now_s: float) -> int:
+        """How long a take from `channels` may wait before it looks; 0 or less: it looks first."""
+        known = tuple(channels) == self.channels
+        return round((self.due_s - now_s) * 1000) if known else 0
+
+
 def outcomes(reply: Reply) -> tuple[Outcome, ...]:
     """The verdicts of send.lua or commit.lua."""
     return tuple(map(_outcome, reply))
@@ -191,7 +195,7 @@ def committed(reply: Reply) -> Committed:
     """What commit.lua gave."""
     verdicts, taken, due_ms = reply
     return Committed(
-        outcomes(verdicts), tuple(map(entries.parse, taken)), None if due_ms < 0 else due_ms
+        outcomes(verdicts), tuple(map(entries.leased, taken)), None if due_ms < 0 else due_ms
     )
 
 
@@ -203,15 +207,23 @@ def received(reply: Reply) -> tuple[Waiting, tuple[str, Entry] | None]:
     return waiting, (reply[1].decode("ascii"), entries.parse(reply[2]))
 
 
-def inbox_read(reply: Reply) -> tuple[Waiting, InboxBatch, ReadBefore]:
-    """What inbox.lua gave."""
-    epoch, due_ms, *packed = reply
-    parsed = tuple(map(entries.parse, packed))
-    before = ReadBefore()
-    if parsed:
-        before = ReadBefore(parsed[-1].id, len(packed), sum(map(len, packed)))
+def inbox_read(reply: Reply) -> tuple[Waiting, InboxBatch, ReadBefore, int]:
+    """What inbox.lua gave; the last is how many entries were passed over as unreadable."""
+    packed_epoch, due_ms, is_reaped, *packed = reply
+    epoch = packed_epoch.decode("ascii")
+    parsed: list[Entry] = []
+    read = 0
+    for number, one in enumerate(packed, 1):
+        try:
+            parsed.append(entries.parse(one))
+            read = number
+        except InvalidMessage:
+            continue
+    size_bytes = sum(map(len, packed[:read]))
+    before = ReadBefore(parsed[-1].id if parsed else 0, read, size_bytes, epoch)
     waiting = Waiting(None if due_ms < 0 else due_ms)
-    return waiting, InboxBatch(epoch.decode("ascii"), parsed), before
+    batch = InboxBatch(epoch, tuple(parsed), is_reaped == 1)
+    return waiting, batch, before, len(packed) - len(parsed)
 
 
 def reclaimed(reply: Reply) -> Reclaimed:
@@ -220,9 +232,24 @@ def reclaimed(reply: Reply) -> Reclaimed:
     return Reclaimed(tuple(worker.decode() for worker in workers), returned, dead)
 
 
-def leased_entry(value: bytes) -> Entry:
-    """The entry in one value of a lease."""
-    return entries.parse(value[value.index(b"\0") + 1 :])
+def reaped(reply: Reply) -> tuple[bool, Reaped]:
+    """What reap.lua gave: whether more is left to do now, and what was done."""
+    more, disconnects, waiting, *servers = reply
+    names = tuple(name.decode("ascii") for name in servers)
+    return more == 1, Reaped(names, disconnects, waiting)
+
+
+def members(reply: Reply) -> tuple[bool, dict[str, int]]:
+    """What members.lua gave: whether some must be counted down first, and devices by user."""
+    more, *pairs = reply
+    users = (user.decode("utf-8", "replace") for user in pairs[::2])
+    return more == 1, dict(zip(users, map(int, pairs[1::2]), strict=True))
+
+
+def held_entries(values: Sequence[bytes]) -> tuple[Entry, ...]:
+    """The entries in the values of a lease, in order of id."""
+    found = [entries.leased(value[value.index(b"\0") + 1 :]) for value in values if b"\0" in value]
+    return tuple(sorted(found, key=lambda entry: entry.id))
 
 
 def dead_letter(packed: bytes) -> DeadLetter:
@@ -238,12 +265,6 @@ def _outcome(verdict: int | bytes) -> Outcome:
     if isinstance(verdict, bytes):
         return Outcome(Verdict.FULL, verdict.decode("ascii"))
     return _FENCED if verdict < 0 else Outcome(Verdict.DONE, dropped=verdict)
-
-
-def _sized(payload: bytes) -> bytes:
-    if len(payload) > MAX_MESSAGE_BYTES:
-        raise MessageTooLarge(len(payload), MAX_MESSAGE_BYTES)
-    return payload
 
 
 def _pack(value: Any) -> bytes:

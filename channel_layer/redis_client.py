@@ -3,6 +3,7 @@
 Speaks of keys and bytes only; what they mean stands in `redis_blocking.py`.
 """
 
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,8 +12,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from channel_layer.lua_scripts import Script, all_scripts, script
-from channel_layer.redis_connections import RedisConnections, packed
+from channel_layer.lua_scripts import all_scripts, script
+from channel_layer.redis_calls import hello
+from channel_layer.redis_connections import Ask, RedisConnections, packed
+from channel_layer.redis_hello import QUESTIONS, hello_facts
+from channel_layer.redis_refusals import refusal
 from shared.errors import ConfigurationError, LayerUnavailable
 
 MAX_BLOCK_MS = 10_000
@@ -23,16 +27,28 @@ _SOCKET_TIMEOUT_S = 2 * MAX_BLOCK_MS / 1000
 
 _CONNECT_TIMEOUT_S = 5.0
 
+_WORDS = {
+    redis.exceptions.NoScriptError: "NOSCRIPT",
+    redis.exceptions.OutOfMemoryError: "OOM",
+    redis.exceptions.ReadOnlyError: "READONLY",
+    redis.exceptions.TryAgainError: "TRYAGAIN",
+    redis.exceptions.MasterDownError: "MASTERDOWN",
+    redis.exceptions.ClusterDownError: "CLUSTERDOWN",
+}
+"""First words of answers, which the client takes away from the text where it has a class."""
+
 
 class RedisClient:
-    """Runs scripts and commands; every trouble with the broker becomes LayerUnavailable.
+    """Runs scripts and commands; every trouble with the broker is named by an error of ours.
 
-    May be used from several threads; each call has a connection of its own while it lasts.
+    Raises of each call: LayerUnavailable when it may be repeated later, StepRefused when not,
+    ConfigurationError when the keys are of another version. May be used from several threads;
+    each call has a connection of its own while it lasts, which said hello.
     """
 
     def __init__(self, url: str, base: str) -> None:
         try:
-            self._redis = redis.Redis.from_url(
+            self._pool = redis.ConnectionPool.from_url(
                 url,
                 protocol=2,
                 decode_responses=False,
@@ -44,12 +60,12 @@ class RedisClient:
             )
         except ValueError as error:
             raise ConfigurationError(f"expected redis://HOST:PORT/DATABASE: {error}") from error
-        self._connections = RedisConnections(self._redis.connection_pool)
+        self._connections = RedisConnections(self._pool, self._greet)
         self._base = base.encode("ascii")
 
     def run(self, name: str, argument: bytes) -> Any:
-        """What the script `name` gives. Raises: LayerUnavailable."""
-        with _named_errors():
+        """What the script `name` gives."""
+        with self._named_errors():
             (reply,) = self._connections.ask(self._script_call(name, argument), 1)
             return self._loaded(name, argument, reply)
 
@@ -68,39 +84,43 @@ class RedisClient:
         """Wait for a token on one of `keys`, then run the script, in one round trip.
 
         Gives the key that the token was on (None when the time ran out) and what the script gave.
-        The wait is cut to MAX_BLOCK_MS. Raises: LayerUnavailable.
+        The wait is cut to MAX_BLOCK_MS.
         """
         wait_s = max(min(wait_ms, MAX_BLOCK_MS), 1) / 1000
         names = (key.encode("ascii") for key in keys)
         wait = packed((b"BLPOP", *names, b"%.3f" % wait_s))
-        with _named_errors():
+        with self._named_errors():
             token, reply = self._connections.ask(wait + self._script_call(name, argument), 2)
-            if isinstance(token, redis.RedisError):
-                raise token
+            token = _checked(token)
             reply = self._loaded(name, argument, reply)
         return (token[0].decode("ascii") if token else None), reply
 
     def command(self, *parts: str | bytes | int) -> Any:
-        """What one plain command gives. Raises: LayerUnavailable."""
-        with _named_errors():
-            return self._redis.execute_command(*parts)  # type: ignore[no-untyped-call]
+        """What one plain command gives."""
+        with self._named_errors():
+            (answer,) = self._connections.ask(packed(map(_as_bytes, parts)), 1)
+            return _checked(answer)
 
     def commands(self, commands: Sequence[tuple[str | bytes | int, ...]]) -> list[Any]:
-        """What several commands give, in one atomic round trip. Raises: LayerUnavailable."""
-        with _named_errors(), self._redis.pipeline(transaction=True) as pipe:
-            for parts in commands:
-                pipe.execute_command(*parts)  # type: ignore[no-untyped-call]
-            return list(pipe.execute())
+        """What several commands give, in one atomic round trip."""
+        together = (("MULTI",), *commands, ("EXEC",))
+        sent = b"".join(packed(map(_as_bytes, parts)) for parts in together)
+        with self._named_errors():
+            answers = self._connections.ask(sent, len(together))
+            return [_checked(answer) for answer in _checked(answers[-1])]
 
     def keys(self, pattern: str) -> Iterator[bytes]:
         """The keys that fit `pattern`, found without blocking the broker."""
-        with _named_errors():
-            yield from self._redis.scan_iter(match=pattern, count=1000)
+        cursor: bytes | int = 0
+        while True:
+            cursor, found = self.command("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+            yield from found
+            if int(cursor) == 0:
+                return
 
     def close(self) -> None:
         """Give up the connections."""
         self._connections.close()
-        self._redis.close()
 
     def _script_call(self, name: str, argument: bytes) -> bytes:
         sha = script(name).sha.encode("ascii")
@@ -109,25 +129,54 @@ class RedisClient:
     def _loaded(self, name: str, argument: bytes, reply: Any) -> Any:
         """What the script gave, after loading it where the broker did not know it."""
         if isinstance(reply, redis.exceptions.NoScriptError):
-            self._load()
+            _load(self._connections.ask)
             (reply,) = self._connections.ask(self._script_call(name, argument), 1)
-        if isinstance(reply, redis.RedisError):
-            raise reply
-        return reply
+        return _checked(reply)
 
-    def _load(self) -> None:
-        loaded: tuple[Script, ...] = all_scripts()
-        with self._redis.pipeline(transaction=False) as pipe:
-            for one in loaded:
-                pipe.script_load(one.text)
-            pipe.execute()
+    def _greet(self, ask: Ask) -> None:
+        """Say hello on a new connection, before any other step; see `redis_hello.py`."""
+        answers = ask(b"".join(map(packed, QUESTIONS)), len(QUESTIONS))
+        run, is_durable = hello_facts(answers)
+        call = self._script_call("hello", hello(run, secrets.token_hex(8), is_durable=is_durable))
+        (reply,) = ask(call, 1)
+        if isinstance(reply, redis.exceptions.NoScriptError):
+            _load(ask)
+            (reply,) = ask(call, 1)
+        _checked(reply)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except redis.RedisError as error:
+            named = _named(error)
+            if isinstance(named, LayerUnavailable):
+                # The others lead to the same broker, which may be somebody's replica by now.
+                self._connections.close()
+            raise named from error
+        except OSError as error:
+            raise LayerUnavailable(f"expected an answer from Redis, got {error!r}") from error
 
 
-@contextmanager
-def _named_errors() -> Iterator[None]:
-    try:
-        yield
-    except redis.RedisError as error:
-        raise LayerUnavailable(f"expected an answer from Redis, got {error}") from error
-    except OSError as error:
-        raise LayerUnavailable(f"expected an answer from Redis, got {error!r}") from error
+def _load(ask: Ask) -> None:
+    texts = [one.text for one in all_scripts()]
+    for answer in ask(b"".join(packed((b"SCRIPT", b"LOAD", text)) for text in texts), len(texts)):
+        _checked(answer)
+
+
+def _checked(answer: Any) -> Any:
+    """The answer itself. Raises: redis.RedisError when it is one."""
+    if isinstance(answer, redis.RedisError):
+        raise answer
+    return answer
+
+
+def _named(error: redis.RedisError) -> Exception:
+    if not isinstance(error, redis.ResponseError) or isinstance(error, redis.ConnectionError):
+        return LayerUnavailable(f"expected an answer from Redis, got {error}")
+    word = _WORDS.get(type(error), "")
+    return refusal(f"{word} {error}" if word else str(error))
+
+
+def _as_bytes(part: str | bytes | int) -> bytes:
+    return part if isinstance(part, bytes) else str(part).encode("utf-8")

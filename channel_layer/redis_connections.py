@@ -6,17 +6,26 @@ command by redis-py's own client costs ten times as much as the same bytes sent 
 
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import redis
 
+Ask = Callable[[bytes, int], list[Any]]
+"""The answers to packed commands and their number, as `RedisConnections.ask` gives them."""
+
 
 class RedisConnections:
-    """May be used from several threads, and after a fork; `pool` makes the connections."""
+    """May be used from several threads, and after a fork; `pool` tells how to connect.
 
-    def __init__(self, pool: redis.ConnectionPool) -> None:
+    `greet` speaks first on each new connection. What it raises, the call raises that needed one.
+    """
+
+    def __init__(
+        self, pool: redis.ConnectionPool, greet: Callable[[Ask], None] = lambda _: None
+    ) -> None:
         self._pool = pool
+        self._greet = greet
         self._idle: deque[Any] = deque()
         self._pid = os.getpid()
 
@@ -26,10 +35,9 @@ class RedisConnections:
         Raises: redis.RedisError, OSError when the connection failed; what was sent may have been
         performed then.
         """
-        connection = self._connection()
+        connection = self._quiet_one() or self._new()
         try:
-            connection.send_packed_command((packed,))
-            answers = [_answer(connection) for _ in range(count)]
+            answers = _asked(connection, packed, count)
         except BaseException:
             # An answer may still be on its way, which must not be taken for the next one's.
             connection.disconnect()
@@ -42,16 +50,29 @@ class RedisConnections:
         while self._idle:
             self._idle.pop().disconnect()
 
-    def _connection(self) -> Any:
+    def _quiet_one(self) -> Any:
+        """A connection that is open and has nothing to say, None when there is none."""
         if os.getpid() != self._pid:
             # A forked child must not speak on its parent's connections.
             self._idle, self._pid = deque(), os.getpid()
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            if _is_quiet(connection):
+                return connection
+            connection.disconnect()
+
+    def _new(self) -> Any:
+        # Not by the pool itself: it counts what it made and not what ended, up to a hundred.
+        connection = self._pool.connection_class(**self._pool.connection_kwargs)
         try:
-            connection = self._idle.pop()
-        except IndexError:
-            return self._pool.make_connection()
-        if not _is_quiet(connection):
-            connection.disconnect()  # it connects again by itself
+            connection.connect()
+            self._greet(lambda packed, count: _asked(connection, packed, count))
+        except BaseException:
+            connection.disconnect()
+            raise
         return connection
 
 
@@ -59,6 +80,11 @@ def packed(parts: Iterable[bytes]) -> bytes:
     """One command as Redis reads it. Source: Redis serialization protocol, "arrays"."""
     strings = [b"$%d\r\n%b\r\n" % (len(part), part) for part in parts]
     return b"*%d\r\n%b" % (len(strings), b"".join(strings))
+
+
+def _asked(connection: Any, packed: bytes, count: int) -> list[Any]:
+    connection.send_packed_command((packed,))
+    return [_answer(connection) for _ in range(count)]
 
 
 def _answer(connection: Any) -> Any:

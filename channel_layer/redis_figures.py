@@ -50,5 +50,6 @@ class RedisFigures:
         return figures.statistics(figures.unpacked_meta(meta), length, oldest, _milliseconds(clock))
 
 
-def _milliseconds(clock: tuple[int, int]) -> int:
-    return clock[0] * 1000 + clock[1] // 1000
+def _milliseconds(clock: tuple[bytes, bytes]) -> int:
+    """The broker's TIME, which is seconds and microseconds."""
+    return int(clock[0]) * 1000 + int(clock[1]) // 1000

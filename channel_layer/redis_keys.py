@@ -4,13 +4,29 @@
     list:L             list    entries of one list, oldest first                as its entries
     meta:L             string  bytes, counters and windows, packed (figures.py) a day
     wake:L             list    at most one token that wakes one reader          expiry
-    lease:W            hash    entry id → list name, NUL, entry                 until committed
+    lease:W            hash    entry id → list name, NUL, entry; or `gone`, of  until committed;
+                               a worker reclaimed as dead by name               a minute
     workers            zset    worker → last sign of life, ms                   until reclaimed
-    servers:G          zset    list with members → time one was added, ms       group expiry
-    members:G:L        zset    full channel name → time it was added, ms        group expiry
+    servers:G          zset    list with members → time one was added, ms       twice group expiry
+    members:G:L        zset    full channel name → time it was added, ms        twice group expiry
+    groups:L           set     groups in which an inbox has members             twice group expiry
+    users:G            hash    member → presence channel, NUL, its user         twice group expiry
+    devices:G          hash    user → number of members                         twice group expiry
+    present            zset    group with users → when to look for old ones     until it has none
+    log:G              list    time of death (8 bytes) and message, oldest      as its messages
+                               first, at most 8 MiB
+    logmeta:G          string  last offset, bytes, the log's epoch              group expiry
+    servers            zset    inbox → its owner's last sign of life, ms        until reaped
+    sockets:L          hash    channel → packed disconnect, should L's owner    until closed
+                               die
+    reaped:L           string  of an inbox whose owner was taken for dead: the  a day
+                               epoch in which it is told so, or 1
     delayed            zset    list name, NUL, entry → time it is due, ms       as its entries
     dead               list    dead letters: msgpack of [ms, reason, list, entry], at most 1,000
-    epoch              string  random; another one means that all was lost      for ever
+    epoch              string  random; another one: something may be lost       for ever
+    run                string  the life of the Redis process seen last          for ever
+    up_since           string  when that one was seen first, ms                 for ever
+    format             string  the version of all these keys (redis_hello.py)   for ever
     id                 string  the last entry id                                for ever
     batch:C            hash    number → packed verdicts of a client's batches   a day
     stat               hash    counters over all lists                          for ever
@@ -87,8 +103,13 @@ class RedisKeys:
 
     @property
     def epoch(self) -> str:
-        """The text that changes when all was lost."""
+        """The text that changes when something may have been lost."""
         return f"{self.base}epoch"
+
+    @property
+    def up_since(self) -> str:
+        """When this life of Redis was seen first."""
+        return f"{self.base}up_since"
 
     @property
     def stat(self) -> str:

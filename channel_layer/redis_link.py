@@ -5,11 +5,11 @@ txredisapi's protocol, since its own pool tells nobody when a connection is new.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import txredisapi
-from twisted.internet.defer import Deferred, FirstError, fail, gatherResults, succeed
+from twisted.internet.defer import Deferred, DeferredList, FirstError, fail, gatherResults, succeed
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.protocol import Factory
@@ -17,7 +17,10 @@ from twisted.internet.task import deferLater
 
 from channel_layer.lua_scripts import all_scripts, script
 from channel_layer.redis_address import RedisAddress
+from channel_layer.redis_calls import hello
+from channel_layer.redis_hello import QUESTIONS, hello_facts
 from channel_layer.redis_keys import RedisKeys
+from channel_layer.redis_refusals import refusal
 from shared.errors import LayerUnavailable
 from shared.logs import get_logger
 
@@ -32,40 +35,28 @@ _FIRST_DELAY_S, _LONGEST_DELAY_S, _GROWTH = 0.05, 1.0, 1.6
 _LOG_EACH = 10
 """Attempts between two log lines of one outage, about 10 s."""
 
-_PASSING = (
-    *("NOSCRIPT", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY"),
-    *("OOM", "MISCONF", "NOREPLICAS", "NOAUTH"),
-)
-"""Refusals that pass by themselves or with a new connection, by the reply's first word."""
-
 log = get_logger("channel_layer")
-
-
-class StepRefused(LayerUnavailable):
-    """Redis answered a step with an error that repeating does not mend.
-
-    `is_gap`: send.lua did nothing, since a batch before this one is not known to the broker.
-    """
-
-    def __init__(self, answer: str) -> None:
-        super().__init__(f"Redis refused: {answer}")
-        self.is_gap = answer.startswith("GAP")
 
 
 class RedisLink:
     """A connection that is up or on its way up from `start` to `stop`.
 
-    `name` tells it apart in logs; `fresh_epoch` is random text for a layer that has none.
+    `name` tells it apart in logs; `fresh_epoch` gives another random text each time.
     """
 
     def __init__(
-        self, reactor: Any, address: RedisAddress, keys: RedisKeys, name: str, fresh_epoch: str
+        self,
+        reactor: Any,
+        address: RedisAddress,
+        keys: RedisKeys,
+        name: str,
+        fresh_epoch: Callable[[], str],
     ) -> None:
         self._reactor = reactor
         self._address = address
         self._keys = keys
         self._name = name
-        self._epoch = fresh_epoch
+        self._fresh_epoch = fresh_epoch
         self._protocol: Any = None
         self._life: Deferred[None] | None = None
         self._stopped = False
@@ -116,9 +107,11 @@ class RedisLink:
     ) -> Deferred[Any]:
         """Wait for a token on one of `keys`, at most `wait_ms`, then run the script.
 
-        Both go in one round trip. Nothing else may use this link meanwhile.
-        Errback: LayerUnavailable, StepRefused.
+        Both go in one round trip. Nothing else may use this link meanwhile. With `wait_ms` 0 it
+        does not wait. Errback: LayerUnavailable, StepRefused.
         """
+        if wait_ms <= 0:
+            return self.run(name, argument)
         wait_s = max(min(wait_ms, MAX_BLOCK_MS), 1) / 1000
         both = gatherResults(
             [
@@ -186,32 +179,54 @@ class RedisLink:
             await protocol.execute_command("AUTH", *user, address.password)
         if address.database:
             await protocol.execute_command("SELECT", address.database)
-        for one in all_scripts():
-            await protocol.execute_command("SCRIPT", "LOAD", one.text)
-        # A write, so that a replica or a full server counts as not there.
-        await protocol.execute_command("SET", self._keys.epoch, self._epoch, "NX")
+        await self._greet(protocol)
+
+    async def _greet(self, protocol: Any) -> None:
+        """Load the scripts and say hello before any other step; see `redis_hello.py`.
+
+        Two round trips in all: on a slow way, or in a busy reactor, each takes its time.
+        """
+        loads = [("SCRIPT", "LOAD", one.text) for one in all_scripts()]
+        answers = await _answers(protocol, (*loads, *QUESTIONS))
+        for answer in answers[: len(loads)]:
+            if isinstance(answer, Exception):
+                raise answer
+        run, is_durable = hello_facts(answers[len(loads) :])
+        argument = hello(run, self._fresh_epoch(), is_durable=is_durable)
+        await protocol.execute_command("EVALSHA", script("hello").sha, 1, self._keys.base, argument)
 
     def _tell(self, attempt: int, error: Exception) -> None:
+        is_answer = isinstance(error, txredisapi.ResponseError)
+        cause = str(refusal(str(error)) if is_answer else error) or type(error).__name__
         if attempt % _LOG_EACH == 1:
             log.warning(
                 "redis_unavailable",
                 link=self._name,
                 address=self._address.shown,
-                cause=str(error) or type(error).__name__,
+                cause=cause,
                 attempt=attempt,
             )
 
     def _named(self, failure: Any) -> Any:
         error = failure.value.subFailure.value if failure.check(FirstError) else failure.value
         if isinstance(error, txredisapi.ConnectionError):
+            self._give_up()
             raise LayerUnavailable(f"lost the connection to Redis: {error}") from error
         if isinstance(error, txredisapi.ResponseError):
-            if str(error).startswith(_PASSING):
-                if self._protocol is not None:
-                    self._protocol.transport.abortConnection()
-                raise LayerUnavailable(f"Redis refused for now: {error}") from error
-            raise StepRefused(str(error)) from error
+            named = refusal(str(error))
+            if isinstance(named, LayerUnavailable):
+                self._give_up()
+            raise named from error
         return failure
+
+    def _give_up(self) -> None:
+        """Count as down from now on: who repeats a step at once would do so without an end.
+
+        For txredisapi tells of a time-out to each that asks meanwhile, before it cuts.
+        """
+        protocol, self._protocol = self._protocol, None
+        if protocol is not None:
+            protocol.transport.abortConnection()
 
     def _taken_waiting(self) -> list[Deferred[None]]:
         waiting, self._waiting = self._waiting, []
@@ -229,6 +244,17 @@ def _new_protocol() -> Any:
     return txredisapi.HiredisProtocol(
         charset=None, replyTimeout=_REPLY_TIMEOUT_S, convertNumbers=False
     )
+
+
+async def _answers(protocol: Any, commands: Sequence[tuple[str | bytes, ...]]) -> list[object]:
+    """The answers to commands sent at once; where one is refused its error stands."""
+    asked = [protocol.execute_command(*command) for command in commands]
+    answers: list[object] = []
+    for is_answer, found in await DeferredList(asked, consumeErrors=True):
+        if not is_answer and not found.check(txredisapi.ResponseError):
+            raise found.value
+        answers.append(found if is_answer else found.value)
+    return answers
 
 
 def _timed_out(_: object, seconds: float) -> None:

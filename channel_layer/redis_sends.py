@@ -15,8 +15,8 @@ from twisted.internet.defer import Deferred, fail
 from channel_layer import redis_calls
 from channel_layer.layer import Outcome
 from channel_layer.redis_calls import ScriptArguments
-from channel_layer.redis_link import RedisLink, StepRefused
-from shared.errors import LayerUnavailable
+from channel_layer.redis_link import RedisLink
+from shared.errors import LayerUnavailable, StepRefused
 from shared.logs import get_logger
 
 MAX_UNDER_WAY = 8
@@ -78,7 +78,7 @@ class SendQueue:
         """What became of one packed operation, or of several that go in one batch for certain.
 
         Of several it is the last one's outcome.
-        Errback: LayerUnavailable when too much is waiting, or the queue was closed.
+        Errback: LayerUnavailable when too much is waiting, or the queue was closed; StepRefused.
         """
         if self._is_closed:
             return fail(LayerUnavailable("the channel layer was closed"))

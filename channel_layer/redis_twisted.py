@@ -11,11 +11,12 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredLock, fail, gatherResults
 
 from channel_layer import redis_calls
-from channel_layer.arrivals import Arrivals
 from channel_layer.asgi_calls import packed, read_lists
 from channel_layer.capacities import Capacities
+from channel_layer.fault_log import opened_faults
 from channel_layer.layer import (
     EXTENSIONS,
+    Awaited,
     Capacity,
     InboxBatch,
     Join,
@@ -29,10 +30,11 @@ from channel_layer.layer import (
 from channel_layer.redis_address import redis_address
 from channel_layer.redis_calls import ReadBefore, ScriptArguments
 from channel_layer.redis_keys import RedisKeys
-from channel_layer.redis_link import MAX_BLOCK_MS, RedisLink, StepRefused
+from channel_layer.redis_link import MAX_BLOCK_MS, RedisLink
+from channel_layer.redis_reader import RedisReader
 from channel_layer.redis_sends import SendQueue
-from shared.channel_names import check_channel, filled_pattern, list_name
-from shared.errors import ChannelFull, InvalidMessage, LayerError, LayerUnavailable, MessageTooLarge
+from shared.channel_names import check_channel, filled_pattern
+from shared.errors import ChannelFull, LayerError, LayerUnavailable, MessageTooLarge
 from shared.logs import get_logger
 from shared.settings import LayerSettings
 
@@ -67,11 +69,11 @@ class TwistedLayer:
             settings.expiry_s * 1000,
             settings.group_expiry_s * 1000,
             capacities or Capacities(usual, settings.channel_capacity),
+            opened_faults(settings),
         )
-        self._epoch = secrets.token_hex(8)
         address = redis_address(settings.url)
         self._send_link, self._inbox_link, self._reader_link = (
-            RedisLink(reactor, address, self._keys, name, self._epoch)
+            RedisLink(reactor, address, self._keys, name, _fresh_epoch)
             for name in ("sends", "inbox", "reader")
         )
         self._client = secrets.token_hex(8)
@@ -79,9 +81,10 @@ class TwistedLayer:
             reactor, self._send_link, self._arguments, self._client, buffer_bytes
         )
         self._inboxes: dict[str, tuple[str, ReadBefore]] = {}
-        self._inbox_lock, self._reader_lock = DeferredLock(), DeferredLock()
-        self._arrivals = Arrivals()
-        self._turn = 0
+        self._inbox_lock = DeferredLock()
+        self._reader = RedisReader(
+            self._reader_link, self._send_link, self._arguments, self._keys, self._client
+        )
 
     @property
     def is_up(self) -> bool:
@@ -113,15 +116,48 @@ class TwistedLayer:
         except (LayerError, ValueError) as error:
             return fail(error)
 
+    def perform_together(self, operations: Sequence[Operation]) -> Deferred[Outcome]:
+        """What became of the last of several operations, which are placed in one script call.
+
+        Sends that are `chained` to the next are placed with it or not at all. An OpenSocket right
+        behind its own socket's connect is refused with it, which is then the outcome.
+        Errback: as for `perform`.
+        """
+        try:
+            return self._sends.perform(*map(self._arguments.operation, operations))
+        except (LayerError, ValueError) as error:
+            return fail(error)
+
     def perform_chain(self, sends: Sequence[Send]) -> Deferred[Outcome]:
         """What became of sends to one list that are placed as a whole or not at all.
 
         All but the last must be `chained`. Errback: as for `perform`.
         """
-        try:
-            return self._sends.perform(*map(self._arguments.operation, sends))
-        except (LayerError, ValueError) as error:
-            return fail(error)
+        return self.perform_together(sends)
+
+    def heartbeat(self, inbox: str) -> Deferred[None]:
+        """Say that the owner of an inbox lives; reading it says so too. Errback: as for `perform`.
+
+        Who is silent for longer than a reaper allows is taken for dead, see `InboxBatch`.
+        """
+        return self._own_step(inbox, self._arguments.sign_of_life(inbox))
+
+    def retire(self, inbox: str) -> Deferred[None]:
+        """Forget an inbox whose owner ends in order; it must not be read any more.
+
+        Sockets and memberships that are left are reaped as by death. Errback: as for `perform`.
+        """
+        return self._own_step(inbox, self._arguments.retirement(inbox))
+
+    def find_lost(self, inbox: str, awaited: Sequence[Awaited]) -> Deferred[tuple[Awaited, ...]]:
+        """Those of `awaited` that are nowhere: nobody will handle them, and no answer waits.
+
+        What was performed before is placed first. What was answered, and read from the inbox,
+        since `awaited` was gathered counts as lost too: who asks must see that it still waits.
+        Looks through all that is under way, so it is for after a change of epoch only.
+        Errback: InvalidName, LayerUnavailable, StepRefused.
+        """
+        return Deferred.fromCoroutine(self._find_lost(inbox, tuple(awaited)))
 
     def send(self, channel: str, message: Mapping[str, Any]) -> Deferred[None]:
         """Put a message on a channel. Errback: ChannelFull, MessageTooLarge, InvalidName."""
@@ -165,14 +201,9 @@ class TwistedLayer:
         Errback: InvalidName, LayerUnavailable when the connection is lost meanwhile.
         """
         try:
-            lists = read_lists(channels)
+            return self._reader.receive(read_lists(channels))
         except ValueError as error:
             return fail(error)
-        self._reader_link.start()
-        asked: Deferred[tuple[str | None, dict[str, Any] | None]] = Deferred(self._end_reading)
-        reading = self._reader_lock.run(lambda: Deferred.fromCoroutine(self._receive(lists)))
-        reading.addCallbacks(self._hand_out, _fail, (asked,), {}, (asked,), {})
-        return asked
 
     def read_inbox(self, inbox: str, acknowledge: int, count: int) -> Deferred[InboxBatch]:
         """Up to `count` entries behind the one with id `acknowledge`, all before it are removed.
@@ -200,80 +231,43 @@ class TwistedLayer:
         links = (self._send_link, self._inbox_link, self._reader_link)
         await gatherResults([link.stop() for link in links], consumeErrors=True)
 
+    def _own_step(self, inbox: str, packed_operation: bytes) -> Deferred[None]:
+        try:
+            read_lists((inbox,))
+        except ValueError as error:
+            return fail(error)
+        return self._sends.perform(packed_operation).addCallback(lambda _: None)
+
+    async def _find_lost(self, inbox: str, awaited: tuple[Awaited, ...]) -> tuple[Awaited, ...]:
+        await self.heartbeat(inbox)
+        if not awaited:
+            return ()
+        await self._send_link.when_up()
+        numbers = await self._send_link.run("find_lost", self._arguments.find_lost(inbox, awaited))
+        return tuple(awaited[number - 1] for number in numbers)
+
     async def _read(self, inbox: str, acknowledge: int, count: int) -> InboxBatch:
         last_epoch, before = self._inboxes.get(inbox, ("", ReadBefore()))
-        argument = self._arguments.inbox(inbox, acknowledge, before, count, self._epoch)
+        argument = self._arguments.inbox(inbox, acknowledge, before, count, _fresh_epoch())
         wait_ms, has_waited = 0, False
         while True:
             await self._inbox_link.when_up()
             try:
-                reply = await self._wait_and_run(
-                    self._inbox_link, [inbox], wait_ms, "inbox", argument
+                reply = await self._inbox_link.wait_and_run(
+                    [self._keys.wake(inbox)], wait_ms, "inbox", argument
                 )
-            except StepRefused:
-                raise
             except LayerUnavailable:
                 wait_ms = 0
                 continue
-            waiting, batch, before = redis_calls.inbox_read(reply)
+            waiting, batch, before, unreadable = redis_calls.inbox_read(reply)
+            if unreadable:
+                log.error("unreadable_entries", inbox=inbox, count=unreadable)
             if batch.entries or has_waited or batch.epoch != last_epoch:
                 self._inboxes[inbox] = (batch.epoch, before)
                 return batch
             has_waited = wait_ms > 0
             wait_ms = waiting.cut(MAX_BLOCK_MS)
 
-    async def _receive(self, lists: list[str]) -> tuple[str | None, dict[str, Any] | None]:
-        wait_ms, has_waited = 0, False
-        while True:
-            ready = self._arrivals.ready(lists)
-            if ready is not None:
-                return ready
-            if has_waited:
-                return None, None
-            await self._reader_link.when_up()
-            self._turn += 1
-            argument = self._arguments.receive(lists, self._turn)
-            reply = await self._wait_and_run(self._reader_link, lists, wait_ms, "receive", argument)
-            waiting, popped = redis_calls.received(reply)
-            has_waited = wait_ms > 0
-            wait_ms = waiting.cut(MAX_BLOCK_MS)
-            if popped is not None:
-                has_waited, wait_ms = False, 0
-                try:
-                    self._arrivals.take_in(*popped)
-                except InvalidMessage as error:
-                    log.warning("unreadable_message", channel=popped[1].channel, cause=str(error))
 
-    def _hand_out(
-        self,
-        received: tuple[str | None, dict[str, Any] | None],
-        asked: Deferred[tuple[str | None, dict[str, Any] | None]],
-    ) -> None:
-        if not asked.called:
-            asked.callback(received)
-        elif received[0] is not None and received[1] is not None:
-            self._arrivals.keep(list_name(received[0]), (received[0], received[1]))
-
-    def _end_reading(self, _: object) -> None:
-        poke = self._send_link.command("RPUSH", self._keys.poke(self._client), "1")
-        poke.addErrback(_pass_over)
-
-    def _wait_and_run(
-        self, link: RedisLink, lists: list[str], wait_ms: int, name: str, argument: bytes
-    ) -> Deferred[Any]:
-        if wait_ms <= 0:
-            return link.run(name, argument)
-        keys = [self._keys.wake(one) for one in lists]
-        if link is self._reader_link:
-            keys.insert(0, self._keys.poke(self._client))
-        return link.wait_and_run(keys, wait_ms, name, argument)
-
-
-def _fail(failure: Any, asked: Deferred[Any]) -> None:
-    if not asked.called:
-        asked.errback(failure)
-
-
-def _pass_over(failure: Any) -> None:
-    # Without a connection nothing waits that could be ended.
-    failure.trap(LayerUnavailable)
+def _fresh_epoch() -> str:
+    return secrets.token_hex(8)

@@ -7,10 +7,15 @@ Names what a connection may ask of its process (`Gateway`) and what it must be a
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from channel_layer.layer import Entry, Operation, Outcome, Send
-from shared import codec
-from shared.errors import InvalidMessage
-from shared.messages import HttpResponse, ResponseChunk, WsReply
+from channel_layer.layer import (
+    Awaited,
+    Entry,
+    OpenSocket,
+    Operation,
+    Outcome,
+    Position,
+)
+from interface_server.broadcasts import Broadcast
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -20,76 +25,6 @@ if TYPE_CHECKING:
     from interface_server.static_files import StaticFiles
     from interface_server.wires import TcpTransport
     from shared.logs import AccessLog
-
-TEXT_FRAME = 0x1
-"""The opcode of a text frame. Source: RFC 6455 section 5.2."""
-
-BINARY_FRAME = 0x2
-CLOSE_FRAME = 0x8
-
-
-def unmasked_frame(opcode: int, payload: bytes) -> bytes:
-    """One whole frame as a server sends it: final, unmasked, uncompressed.
-
-    Source: RFC 6455 section 5.2.
-    """
-    size = len(payload)
-    first = 0x80 | opcode
-    if size < 126:
-        return bytes((first, size)) + payload
-    if size < 65536:
-        return bytes((first, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
-
-
-class Broadcast:
-    """A group's message, made once per list entry and shared by all members in this process.
-
-    What members need of it is worked out at the first asking and kept, a refusal included.
-    """
-
-    __slots__ = ("_frame", "_http", "_ws", "group", "payload")
-
-    def __init__(self, group: str, payload: bytes) -> None:
-        self.group = group
-        self.payload = payload
-        self._ws: WsReply | InvalidMessage | None = None
-        self._http: HttpResponse | ResponseChunk | InvalidMessage | None = None
-        self._frame: bytes | None = None
-
-    @property
-    def ws_reply(self) -> WsReply:
-        """The message as a socket's reply. Raises: InvalidMessage."""
-        if self._ws is None:
-            try:
-                self._ws = codec.decode_ws_reply(self.payload)
-            except InvalidMessage as error:
-                self._ws = error
-        if isinstance(self._ws, InvalidMessage):
-            raise self._ws.with_traceback(None)
-        return self._ws
-
-    @property
-    def ws_frame(self) -> bytes:
-        """The frame that carries the data to a socket; `b""` when there is none.
-
-        Raises: InvalidMessage.
-        """
-        if self._frame is None:
-            self._frame = _data_frame(self.ws_reply)
-        return self._frame
-
-    @property
-    def http_reply(self) -> HttpResponse | ResponseChunk:
-        """The message as a part of a response. Raises: InvalidMessage."""
-        if self._http is None:
-            try:
-                self._http = codec.decode_http_reply(self.payload)
-            except InvalidMessage as error:
-                self._http = error
-        if isinstance(self._http, InvalidMessage):
-            raise self._http.with_traceback(None)
-        return self._http
 
 
 class Receiver(Protocol):
@@ -104,6 +39,24 @@ class Receiver(Protocol):
     def broadcast(self, broadcast: Broadcast) -> None:
         """A message came for a group in which the channel is a member."""
 
+    def caught_up(self, group: str, position: Position, is_gap: bool) -> None:
+        """All that the channel missed of a group came; with a gap, some of it is lost."""
+
+    # What is asked and told when the layer may have lost data
+
+    def registration(self) -> OpenSocket | None:
+        """How the layer knows this socket; None for what it need not know."""
+
+    def awaited(self) -> Awaited | None:
+        """The event that was sent and whose answer or receipt is to come; None without one."""
+
+    def lost(self, order: int) -> bool:
+        """The awaited event of that order is nowhere any more; whether it was sent again."""
+
+    def reaped(self) -> None:
+        """This process was taken for dead: the channel may have left all groups and a socket may
+        have had its disconnect."""
+
 
 class Gateway(Protocol):
     """What a connection needs of its process."""
@@ -112,6 +65,10 @@ class Gateway(Protocol):
     access_log: "AccessLog"
     static: "StaticFiles | None"
     """The mounted folders; None when nothing is mounted."""
+
+    @property
+    def epoch(self) -> str:
+        """The layer's epoch as far as this process knows; empty before it was told one."""
 
     def new_reply_channel(self) -> str:
         """An unused reply channel of this process, `server.response.PROC!CLIENT`."""
@@ -133,8 +90,11 @@ class Gateway(Protocol):
         and with MessageTooLarge.
         """
 
-    def perform_chain(self, sends: Sequence[Send]) -> "Deferred[Outcome]":
-        """Several sends to one list as a whole or not at all; all but the last are `chained`."""
+    def perform_together(self, operations: Sequence[Operation]) -> "Deferred[Outcome]":
+        """Several steps in one call of the layer; the outcome is that of the last.
+
+        Sends of which all but the last are `chained` are placed as a whole or not at all.
+        """
 
     def new_request_id(self) -> str:
         """An unused name for a request, of letters and digits."""
@@ -157,11 +117,3 @@ class Gateway(Protocol):
 
     def count(self, what: str) -> None:
         """Raise the counter `what` by one."""
-
-
-def _data_frame(reply: WsReply) -> bytes:
-    if reply.text is not None:
-        return unmasked_frame(TEXT_FRAME, reply.text.encode())
-    if reply.binary is not None:
-        return unmasked_frame(BINARY_FRAME, reply.binary)
-    return b""

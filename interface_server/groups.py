@@ -1,9 +1,11 @@
-"""Which channels of this process are in which group, found from either side in one step.
+"""Which channels of this process are in which group, and up to where the group was seen here.
 
 Knows neither the layer, which keeps the memberships of all processes, nor what a channel is.
 """
 
 from collections.abc import Iterator
+
+from channel_layer.layer import Position
 
 
 class Groups:
@@ -12,6 +14,7 @@ class Groups:
     def __init__(self) -> None:
         self._channels: dict[str, dict[str, None]] = {}
         self._groups: dict[str, dict[str, None]] = {}
+        self._positions: dict[str, Position] = {}
 
     def __len__(self) -> int:
         """How many groups have a member here."""
@@ -24,15 +27,28 @@ class Groups:
 
     def leave(self, group: str, channel: str) -> None:
         """End a membership; no error when there is none."""
-        _take_out(self._channels, group, channel)
+        self._lose_member(group, channel)
         _take_out(self._groups, channel, group)
 
     def leave_all(self, channel: str) -> tuple[str, ...]:
         """End all memberships of `channel`; the groups it was in."""
         groups = tuple(self._groups.pop(channel, ()))
         for group in groups:
-            _take_out(self._channels, group, channel)
+            self._lose_member(group, channel)
         return groups
+
+    def seen(self, group: str, position: Position) -> None:
+        """All members have what the group's history holds up to `position`."""
+        if group in self._channels:
+            self._positions[group] = position
+
+    def positions(self) -> dict[str, Position]:
+        """What was last seen of each group's history; forgotten with its last member here."""
+        return dict(self._positions)
+
+    def has(self, group: str, channel: str) -> bool:
+        """Whether `channel` is a member."""
+        return channel in self._channels.get(group, ())
 
     def members_of(self, group: str) -> tuple[str, ...]:
         """The members at this moment, in the order in which they came."""
@@ -48,10 +64,17 @@ class Groups:
             (group, channel) for group, members in self._channels.items() for channel in members
         ]
 
+    def _lose_member(self, group: str, channel: str) -> None:
+        if _take_out(self._channels, group, channel):
+            self._positions.pop(group, None)
 
-def _take_out(table: dict[str, dict[str, None]], key: str, value: str) -> None:
+
+def _take_out(table: dict[str, dict[str, None]], key: str, value: str) -> bool:
+    """Whether it was the last value of the key."""
     values = table.get(key)
     if values is not None:
         values.pop(value, None)
         if not values:
             del table[key]
+            return True
+    return False

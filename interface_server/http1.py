@@ -19,9 +19,15 @@ from interface_server.http_row import AnswerRow, Deadline
 from interface_server.lazy_timer import LazyTimer
 from interface_server.proxies import Peer, address_of
 from interface_server.wires import TcpTransport
+from shared.logs import get_logger
+
+WORTH_A_LINE = frozenset({"http.stalled", "http.output_overflow"})
+"""Cuts for which nobody else gives the reason in the log."""
 
 LINGER_S = 5.0
 """How long a refused client's bytes are read and dropped, so that it sees the answer; nginx's."""
+
+_log = get_logger("interface_server.http")
 
 
 class Phase(enum.Enum):
@@ -85,6 +91,7 @@ class HttpConnection(Protocol):
         self._intake.give_up()
         self._row.give_up()
         self._parts.closed(self)
+        self._let_go()
 
     def drain(self) -> None:
         """End as soon as what was asked for is answered; at once when idle."""
@@ -100,6 +107,8 @@ class HttpConnection(Protocol):
         """Cut the connection now."""
         if self._phase is not Phase.OVER:
             self._parts.gateway.count(counter)
+            if counter in WORTH_A_LINE:
+                _log.warning("connection_cut", cause=counter, path=self._row.first_path)
             self._phase = Phase.OVER
             self._row.output.detach()
             self._wire.abortConnection()
@@ -113,6 +122,10 @@ class HttpConnection(Protocol):
         if answer is None:
             answer = Answer(self._row, None, self._seen, self._clock.seconds(), True)
             self._row.add(answer)
+        self._parts.gateway.count(f"http.refused_{refused.status}")
+        if refused.status >= 500 or refused.status == 408:
+            facts = {"status": refused.status, "cause": refused.detail, "path": answer.path}
+            _log.warning("request_refused", **facts)
         self._lingers = True
         answer.close_behind()
         answer.own(refused.status, refused.detail, 1 if refused.status == 503 else None)
@@ -123,10 +136,11 @@ class HttpConnection(Protocol):
         self._timer.stop()
         self._row.output.detach()
         self._parts.closed(self)
+        wire = self._wire
+        self._let_go()
         if not self._is_reading:
-            self._wire.resumeProducing()
-        peer = self._wire.getPeer()
-        self._wire.protocol = self._parts.gateway.upgraded(self._wire, head, rest, peer)
+            wire.resumeProducing()
+        wire.protocol = self._parts.gateway.upgraded(wire, head, rest, wire.getPeer())
 
     def watch(self, at: float) -> None:
         """There is a new deadline."""
@@ -179,6 +193,12 @@ class HttpConnection(Protocol):
             self._end_by = now + self._settings.stall_timeout_s
             self._wire.loseConnection()
         self._timer.not_after(self._end_by)
+
+    def _let_go(self) -> None:
+        """Hold the transport no more: else what fills it stays until a garbage collection."""
+        self._row.output.let_go()
+        self.transport = None
+        del self._wire
 
     # Deadlines
 

@@ -4,7 +4,8 @@ Facts in, actions out; sends, writes and times nothing itself.
 
     WAITING    the request was sent, nothing came yet
     LATER      its handler is done and keeps the reply channel: the answer may come any time
-    STREAMING  the head of the answer was written, more content follows
+    STREAMING  the head of the answer was written, its handler is to give more content
+    PUSHING    the same, but the handler is done and said "later": content may come any time
     OVER       answered, given up or abandoned; whatever comes is ignored and counted
 """
 
@@ -23,7 +24,8 @@ class State(enum.IntEnum):
     WAITING = 0
     LATER = 1
     STREAMING = 2
-    OVER = 3
+    PUSHING = 3
+    OVER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,14 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePassed:
-    """The time for an answer is over."""
+    """The time for an answer, or for more of it, is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The layer lost its data, and the request with them; `is_at_hand` when we still hold it."""
+
+    is_at_hand: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,9 @@ class ClientGone:
     """The connection ended."""
 
 
-Happened = HttpResponse | ResponseChunk | BadReply | Receipt | NotSent | DeadlinePassed | ClientGone
+Happened = (
+    HttpResponse | ResponseChunk | BadReply | Receipt | NotSent | DeadlinePassed | Lost | ClientGone
+)
 
 
 class Respond(NamedTuple):
@@ -72,6 +83,11 @@ class Answer:
     status: int
     detail: str
     retry_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendAgain:
+    """Send the request once more, as its second attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +115,12 @@ class Count:
     what: str
 
 
-Action = Respond | Continue | Answer | Abort | TellDisconnect | Blame | Count
+Action = Respond | Continue | Answer | SendAgain | Abort | TellDisconnect | Blame | Count
 Step = tuple[State, tuple[Action, ...]]
 
 _FAULT = "The server could not answer this request."
 _BUSY = "The server is busy. Please try again."
+_CUT = (("came", "a part of the response"),)
 
 
 def step(state: State, happened: Happened) -> Step:
@@ -115,8 +132,12 @@ def _respond(_: State, response: HttpResponse) -> Step:
     return State.STREAMING if response.more_content else State.OVER, (Respond(response),)
 
 
-def _continue(_: State, chunk: ResponseChunk) -> Step:
-    return State.STREAMING if chunk.more_content else State.OVER, (Continue(chunk),)
+def _respond_later(_: State, response: HttpResponse) -> Step:
+    return State.PUSHING if response.more_content else State.OVER, (Respond(response),)
+
+
+def _continue(state: State, chunk: ResponseChunk) -> Step:
+    return state if chunk.more_content else State.OVER, (Continue(chunk),)
 
 
 def _no_head(_: State, chunk: ResponseChunk) -> Step:
@@ -152,8 +173,10 @@ def _receipt(state: State, receipt: Receipt) -> Step:
 
 
 def _receipt_in_stream(state: State, receipt: Receipt) -> Step:
-    if receipt.kind == "taken" or (receipt.kind == "done" and receipt.later):
+    if receipt.kind == "taken":
         return state, ()
+    if receipt.kind == "done" and receipt.later:
+        return State.PUSHING, ()
     blame = Blame(
         "response_not_finished",
         (("expected", "a last chunk or 'later'"), ("came", f"a receipt {receipt.kind!r}")),
@@ -163,7 +186,8 @@ def _receipt_in_stream(state: State, receipt: Receipt) -> Step:
 
 def _not_sent(_: State, failure: NotSent) -> Step:
     event = "request_list_full" if failure.is_full else "layer_unavailable"
-    return State.OVER, (Blame(event, (("status", "503"),)), Answer(503, _BUSY, retry_after_s=1))
+    blame = Blame(event, (("status", "503"),))
+    return State.OVER, (Count("http." + event), blame, Answer(503, _BUSY, retry_after_s=1))
 
 
 def _not_sent_yet_answered(_: State, __: NotSent) -> Step:
@@ -172,7 +196,24 @@ def _not_sent_yet_answered(_: State, __: NotSent) -> Step:
 
 def _deadline(_: State, __: DeadlinePassed) -> Step:
     blame = Blame("request_deadline_passed", (("status", "503"),))
-    return State.OVER, (blame, Answer(503, "The answer took too long.", retry_after_s=1))
+    answer = Answer(503, "The answer took too long.", retry_after_s=1)
+    return State.OVER, (Count("http.deadline_passed"), blame, answer)
+
+
+def _stream_stopped(_: State, __: DeadlinePassed) -> Step:
+    blame = Blame("response_stopped", (("expected", "more content or a receipt"),))
+    return State.OVER, (Count("http.response_stopped"), blame, Abort())
+
+
+def _lost(state: State, lost: Lost) -> Step:
+    if lost.is_at_hand:
+        return state, (Count("http.sent_again"), SendAgain())
+    blame = Blame("request_lost", (("status", "503"),))
+    return State.OVER, (Count("http.lost"), blame, Answer(503, _FAULT, retry_after_s=1))
+
+
+def _lost_in_stream(_: State, __: Lost) -> Step:
+    return State.OVER, (Count("http.lost"), Blame("request_lost", _CUT), Abort())
 
 
 def _gone(_: State, __: ClientGone) -> Step:
@@ -201,15 +242,17 @@ _TABLE: dict[State, dict[type, Callable[[State, Any], Step]]] = {
         Receipt: _receipt,
         NotSent: _not_sent,
         DeadlinePassed: _deadline,
+        Lost: _lost,
         ClientGone: _gone,
     },
     State.LATER: {
-        HttpResponse: _respond,
+        HttpResponse: _respond_later,
         ResponseChunk: _no_head,
         BadReply: _bad_reply,
         Receipt: _stay,
         NotSent: _not_sent,
         DeadlinePassed: _deadline,
+        Lost: _stay,
         ClientGone: _gone,
     },
     State.STREAMING: {
@@ -218,7 +261,18 @@ _TABLE: dict[State, dict[type, Callable[[State, Any], Step]]] = {
         BadReply: _bad_chunk,
         Receipt: _receipt_in_stream,
         NotSent: _not_sent_yet_answered,
+        DeadlinePassed: _stream_stopped,
+        Lost: _lost_in_stream,
+        ClientGone: _gone,
+    },
+    State.PUSHING: {
+        HttpResponse: _second_head,
+        ResponseChunk: _continue,
+        BadReply: _bad_chunk,
+        Receipt: _stay,
+        NotSent: _not_sent_yet_answered,
         DeadlinePassed: _stay,
+        Lost: _stay,
         ClientGone: _gone,
     },
     State.OVER: {
@@ -228,6 +282,7 @@ _TABLE: dict[State, dict[type, Callable[[State, Any], Step]]] = {
         Receipt: _stay,
         NotSent: _stay,
         DeadlinePassed: _stay,
+        Lost: _stay,
         ClientGone: _stay,
     },
 }

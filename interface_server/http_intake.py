@@ -216,11 +216,11 @@ class RequestIntake:
     def _run(
         self, head: RequestHead, answer: Answer, body: bytes, channel: str | None, size: int
     ) -> None:
-        due = self._clock.seconds() + self._settings.http_timeout_s
-        exchange = RunningExchange(self._parts.gateway, answer, head, due, self._parts.budget)
+        parts = self._parts
+        exchange = RunningExchange(parts.gateway, answer, head, self._clock, parts.budget)
         answer.exchange = exchange
-        self._owner.watch(due)
-        exchange.start(answer.peer, body, channel, size)
+        self._owner.watch(self._clock.seconds() + self._settings.http_timeout_s)
+        exchange.start(body, channel, size)
 
     def _refuse(self, refused: RequestRefused) -> None:
         answer = None if self._body is None else self._body.answer

@@ -90,6 +90,10 @@ class Output:
             self.behind_since = None
             self._transport.unregisterProducer()
 
+    def let_go(self) -> None:
+        """Hold the transport no more; nothing can be written any more."""
+        del self._transport
+
     def resumeProducing(self) -> None:  # noqa: N802  the interface's name
         """The transport holds nothing: give it the next piece, or go back to the direct way."""
         self.behind_since = self._clock.seconds()

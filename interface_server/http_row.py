@@ -40,6 +40,7 @@ class AnswerRow:
         self._owner = owner
         self._answers: deque[Answer] = deque()
         self._held_bytes = 0
+        self._last_path = "-"
         self._limit = parts.gateway.settings.max_output
         self.output = Output(wire, parts.clock, self._limit, owner.output_moved, owner.abort)
 
@@ -50,6 +51,11 @@ class AnswerRow:
     def all_safe(self) -> bool:
         """Whether every request in the row may have others beside it."""
         return all(answer.is_safe for answer in self._answers)
+
+    @property
+    def first_path(self) -> str:
+        """The path of the answer that is being given, or was the last to be."""
+        return self._answers[0].path if self._answers else self._last_path
 
     def add(self, answer: Answer) -> None:
         """Put the next request's answer in the row."""
@@ -106,6 +112,7 @@ class AnswerRow:
             return
         while self._answers and self._answers[0].is_over:
             first = self._answers.popleft()
+            self._last_path = first.path
             if first.closes:
                 self._owner.last_answered()
                 return

@@ -5,14 +5,24 @@ The rules are in `http_exchange.py`; the bytes are `http_answer.py`'s.
 
 from twisted.python.failure import Failure
 
-from channel_layer.layer import Drop, Entry, Outcome, Send, Verdict
+from channel_layer.layer import (
+    Awaited,
+    Drop,
+    Entry,
+    OpenSocket,
+    Outcome,
+    Position,
+    Send,
+    Verdict,
+)
 from interface_server import http_exchange as table
-from interface_server.gateway import Broadcast, Gateway
+from interface_server.broadcasts import Broadcast
+from interface_server.gateway import Gateway
 from interface_server.http_answer import Answer
 from interface_server.http_messages import RequestHead, http_request
 from interface_server.http_responses import FramingBroken
 from interface_server.http_upload import BodyBudget, perform_quietly
-from interface_server.proxies import Peer
+from interface_server.wires import Clock
 from shared import codec
 from shared.errors import InvalidMessage, LayerError
 from shared.logs import get_logger
@@ -21,6 +31,12 @@ from shared.messages import HttpDisconnect
 REQUESTS = "http.request"
 DISCONNECTS = "http.disconnect"
 
+MAX_KEPT_BODY = 64 * 1024
+"""A request whose body is no larger can be sent again, should the layer lose it; ours."""
+
+SENT_AGAIN = 2
+"""The attempt of a request that is sent once more, since the layer lost it."""
+
 _log = get_logger("interface_server.http")
 
 
@@ -28,56 +44,59 @@ class RunningExchange:
     """One request that workers answer; a Receiver for its reply channel.
 
     `body_size` bytes go back to the budget when it is over. `due_at` is when its deadline
-    passes, None once an answer has begun.
+    passes: for the answer, then for each further part of it unless the handler said "later".
     """
 
     __slots__ = (
         "_answer",
+        "_body",
         "_body_channel",
         "_body_size",
         "_budget",
         "_channel",
+        "_clock",
         "_due",
         "_gateway",
         "_head",
+        "_is_awaited",
         "_request_id",
         "_state",
     )
 
     def __init__(
-        self, gateway: Gateway, answer: Answer, head: RequestHead, due: float, budget: BodyBudget
+        self, gateway: Gateway, answer: Answer, head: RequestHead, clock: Clock, budget: BodyBudget
     ) -> None:
         self._gateway = gateway
         self._answer = answer
         self._head = head
-        self._due = due
+        self._clock = clock
+        self._due = clock.seconds() + gateway.settings.http_timeout_s
         self._budget = budget
         self._state = table.State.WAITING
         self._channel = gateway.new_reply_channel()
         self._request_id = ""
+        self._body: bytes | None = b""
         self._body_channel: str | None = None
         self._body_size = 0
+        self._is_awaited = True
 
     @property
     def due_at(self) -> float | None:
         """See above."""
-        waits = self._state in (table.State.WAITING, table.State.LATER)
-        return self._due if waits else None
+        return self._due if self._state <= table.State.STREAMING else None
 
-    def start(self, peer: Peer, body: bytes, body_channel: str | None, body_size: int) -> None:
+    def start(self, body: bytes, body_channel: str | None, body_size: int) -> None:
         """Send the request."""
-        gateway, channel = self._gateway, self._channel
-        settings = gateway.settings
+        gateway = self._gateway
         self._body_channel = body_channel
         self._body_size = body_size
-        self._request_id = peer.request_id or gateway.new_request_id()
-        gateway.register(channel, self)
-        request = http_request(
-            self._head, peer, channel, self._request_id, settings.root_path, body, body_channel
-        )
-        ttl_ms = int(settings.http_timeout_s * 1000)
-        send = Send(REQUESTS, codec.encode(request), receipt=channel, ttl_ms=ttl_ms)
-        gateway.perform(send).addCallbacks(self._sent, self._not_sent)
+        self._request_id = self._answer.peer.request_id or gateway.new_request_id()
+        gateway.register(self._channel, self)
+        self._send(body)
+        if body_channel is not None or len(body) > MAX_KEPT_BODY:
+            self._body = None
+        elif body:
+            self._body = body
 
     def reply(self, entry: Entry) -> None:
         """A worker's response or chunk."""
@@ -89,6 +108,7 @@ class RunningExchange:
 
     def receipt(self, entry: Entry) -> None:
         """What became of the request."""
+        self._is_awaited = False
         try:
             self._happened(codec.decode_receipt(entry.payload))
         except InvalidMessage as error:
@@ -102,13 +122,48 @@ class RunningExchange:
             happened = table.BadReply(error)
         self._happened(happened)
 
+    def caught_up(self, group: str, position: Position, is_gap: bool) -> None:
+        """A response has no place for that."""
+
+    def registration(self) -> OpenSocket | None:
+        """The layer knows sockets only."""
+        return None
+
+    def awaited(self) -> Awaited | None:
+        """The request, until a receipt said what became of it."""
+        return Awaited(REQUESTS, self._channel) if self._is_awaited else None
+
+    def lost(self, order: int) -> bool:
+        """The request is nowhere any more; whether it was sent again."""
+        self._happened(table.Lost(self._body is not None))
+        return self._state is table.State.WAITING
+
+    def reaped(self) -> None:
+        """Its groups are joined again and it is asked what it awaits; that is all."""
+
     def deadline_passed(self) -> None:
-        """The time for an answer is over."""
+        """The time for an answer, or for more of it, is over."""
         self._happened(table.DeadlinePassed())
 
     def client_gone(self) -> None:
         """The connection ended."""
         self._happened(table.ClientGone())
+
+    def _send(self, body: bytes, attempt: int = 1) -> None:
+        settings, channel = self._gateway.settings, self._channel
+        request = http_request(
+            self._head,
+            self._answer.peer,
+            channel,
+            self._request_id,
+            settings.root_path,
+            body,
+            self._body_channel,
+        )
+        ttl_ms = int(settings.http_timeout_s * 1000)
+        packed = codec.encode(request)
+        send = Send(REQUESTS, packed, receipt=channel, ttl_ms=ttl_ms, attempt=attempt)
+        self._gateway.perform(send).addCallbacks(self._sent, self._not_sent)
 
     def _sent(self, outcome: Outcome) -> None:
         if outcome.verdict is not Verdict.DONE:
@@ -138,12 +193,16 @@ class RunningExchange:
         match action:
             case table.Respond(response):
                 self._answer.respond(response)
+                self._due = self._clock.seconds() + self._gateway.settings.http_timeout_s
             case table.Continue(chunk):
                 self._answer.more(chunk)
+                self._due = self._clock.seconds() + self._gateway.settings.http_timeout_s
             case table.Answer(status, detail, retry_after_s):
                 if self._body_channel is not None:
                     perform_quietly(self._gateway, Drop(self._body_channel))
                 self._answer.own(status, detail, retry_after_s)
+            case table.SendAgain():
+                self._send(self._body or b"", SENT_AGAIN)
             case table.Abort():
                 self._answer.abort()
             case table.TellDisconnect():

@@ -81,6 +81,7 @@ class Upload:
         self._waiting = 0
         self._started = clock.seconds()
         self._channel: str | None = None
+        self._placed_chunks = 0
         self._in_flight = False
         self._ended = False
         self._over = False
@@ -146,6 +147,7 @@ class Upload:
         send = Send(
             self._channel,
             codec.encode(BodyChunk(content, not is_last)),
+            order=self._placed_chunks,
             ttl_ms=int(lifetime_s * 1000),
         )
         self._in_flight = True
@@ -171,6 +173,7 @@ class Upload:
                 self._retry = self._clock.callLater(wait, self._place, send, is_last)
             return
         self._in_flight = False
+        self._placed_chunks += 1
         if is_last:
             self._over = True
             self._owner.upload_complete(b"", self._channel)

@@ -1,39 +1,38 @@
 """From this process's list to the exchange, session or group that each entry is meant for.
 
-Keeps who listens here and who is in which group; decides nothing about what an entry says. No
-entry, however broken, stops it.
+Keeps who listens here and who is in which group; decides nothing about what an entry says, nor
+what is to be done once the layer lost data (`recovery.py`). No entry, however broken, stops it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.python.failure import Failure
 
-from channel_layer.layer import Entry, InboxBatch, Join, Kind, Leave, Operation, Outcome
-from interface_server.gateway import Broadcast, Receiver
+from channel_layer import entries
+from channel_layer.layer import Entry, InboxBatch, Kind, Leave, Operation, Position
+from interface_server.broadcasts import Broadcast
+from interface_server.gateway import Receiver
 from interface_server.groups import Groups
-from interface_server.wires import Clock
+from interface_server.recovery import Recovery, RecoveryLayer
+from interface_server.wires import Clock, wait
 from shared.errors import InvalidMessage
 from shared.logs import get_logger
 
 READ_COUNT = 500
 """Entries of one read: enough to fill a reactor turn, few enough to keep it short."""
 
-ANNOUNCE_AT_ONCE = 500
 RETRY_S = 1.0
 
-_MESSAGE, _GROUP, _JOIN, _LEAVE, _RECEIPT = Kind
+_MESSAGE, _GROUP, _JOIN, _LEAVE, _RECEIPT, _GROUP_MORE, _REPLAY = Kind
 """Python 3.11 takes 0.1 µs to read a member off its class."""
 
 log = get_logger("reply_pump")
 
 
-class InboxLayer(Protocol):
+class InboxLayer(RecoveryLayer, Protocol):
     """What the pump asks of the layer."""
-
-    def perform(self, operation: Operation) -> "Deferred[Outcome]":
-        """One step, in order."""
 
     def read_inbox(self, inbox: str, acknowledge: int, count: int) -> "Deferred[InboxBatch]":
         """What lies behind the acknowledged entry; waits a while when nothing does."""
@@ -58,15 +57,19 @@ class ReplyPump:
         self._layer = layer
         self._inbox = inbox
         self._count = count
-        self._refresh_s = refresh_s
-        self._refreshed_at = clock.seconds()
-        self._has_lost = False
         self._receivers: dict[str, Receiver] = {}
         self._groups = Groups()
-        self._epoch: str | None = None
+        self._recovery = Recovery(
+            clock, layer, inbox, self._receivers, self._groups, count, refresh_s
+        )
         self._acknowledged = 0
         self._running: Deferred[None] | None = None
         self._is_stopped = False
+
+    @property
+    def epoch(self) -> str:
+        """The layer's epoch as it was last told; empty before that."""
+        return self._recovery.epoch
 
     @property
     def receivers(self) -> int:
@@ -95,6 +98,7 @@ class ReplyPump:
     def stop(self) -> None:
         """Read no more."""
         self._is_stopped = True
+        self._recovery.stop()
         if self._running is not None:
             self._running.cancel()
 
@@ -106,21 +110,17 @@ class ReplyPump:
                 if self._is_stopped:
                     return
                 log.exception("inbox_read_failed", inbox=self._inbox, retry_s=RETRY_S)
-                await _wait(self._clock, RETRY_S)
+                await wait(self._clock, RETRY_S)
 
     async def _step(self) -> None:
         batch = await self._layer.read_inbox(self._inbox, self._acknowledged, READ_COUNT)
-        if batch.epoch != self._epoch:
-            if self._epoch is not None:
-                log.warning("layer_lost_data", memberships=len(self._groups))
-                self._count("epochs")
-                self._has_lost = True
-            self._epoch = batch.epoch
+        if batch.is_reaped:
+            self._recovery.reaped()
+        self._recovery.heard(batch.epoch)
         for entry in batch.entries:
             self._acknowledged = entry.id
             self.dispatch(entry)
-        if self._has_lost or self._clock.seconds() - self._refreshed_at > self._refresh_s:
-            await self._announce()
+        self._recovery.go_on()
 
     def dispatch(self, entry: Entry) -> None:
         """Hand one entry to whom it is meant for; whatever happens there is logged, not raised."""
@@ -129,11 +129,15 @@ class ReplyPump:
             if kind is _MESSAGE or kind is _RECEIPT:
                 self._reply(entry)
             elif kind is _GROUP:
-                self._broadcast(entry)
+                self._broadcast(Broadcast(entry.channel, entry.payload))
             elif kind is _JOIN:
                 self._join(entry.payload.decode("ascii"), entry.channel)
-            else:
+            elif kind is _LEAVE:
                 self._groups.leave(entry.payload.decode("ascii"), entry.channel)
+            elif kind is _GROUP_MORE:
+                self._group_message(entry)
+            elif kind is _REPLAY:
+                self._replay(entry)
         except Exception:
             log.exception("entry_failed", kind=entry.kind.name, channel=entry.channel)
             self._count("entries_failed")
@@ -155,38 +159,48 @@ class ReplyPump:
         else:
             self._tell(Leave(group, channel))
 
-    def _broadcast(self, entry: Entry) -> None:
-        broadcast = Broadcast(entry.channel, entry.payload)
+    def _group_message(self, entry: Entry) -> None:
+        payload, position, exclude = entries.group_message(entry)
+        if position is not None:
+            self._groups.seen(entry.channel, position)
+        self._broadcast(Broadcast(entry.channel, payload, position), exclude)
+
+    def _replay(self, entry: Entry) -> None:
+        group, position, messages, is_gap, is_end = entries.replay(entry)
+        receiver = self._receivers.get(entry.channel)
+        if receiver is None:
+            return
+        for offset, payload in messages:
+            missed = Broadcast(group, payload, Position(position.epoch, offset))
+            self._give(missed, ((entry.channel, receiver),))
+        if is_end:
+            self._groups.seen(group, position)
+            receiver.caught_up(group, position, is_gap)
+
+    def _broadcast(self, broadcast: Broadcast, exclude: frozenset[str] = frozenset()) -> None:
+        members = self._groups.members_of(broadcast.group)
+        if exclude:
+            members = tuple(channel for channel in members if channel not in exclude)
+        receivers = self._receivers
+        self._give(
+            broadcast,
+            [(channel, receivers[channel]) for channel in members if channel in receivers],
+        )
+
+    def _give(self, broadcast: Broadcast, to: Iterable[tuple[str, Receiver]]) -> None:
         refusal: InvalidMessage | None = None
-        for channel in self._groups.members_of(entry.channel):
-            receiver = self._receivers.get(channel)
-            if receiver is None:
-                continue
+        for channel, receiver in to:
             try:
                 receiver.broadcast(broadcast)
             except InvalidMessage as error:
                 refusal = error
             except Exception:
-                log.exception("broadcast_failed", group=entry.channel, channel=channel)
+                log.exception("broadcast_failed", group=broadcast.group, channel=channel)
                 self._count("entries_failed")
         if refusal is not None:
             facts = {"key": refusal.key, "expected": refusal.expected, "came": refusal.came}
-            log.error("invalid_group_message", group=entry.channel, **facts)
+            log.error("invalid_group_message", group=broadcast.group, **facts)
             self._count("invalid_replies")
-
-    async def _announce(self) -> None:
-        """Tell the layer all memberships of this process again, in handfuls."""
-        handful: list[Deferred[Outcome]] = []
-        for group, channel in self._groups.memberships():
-            if channel in self._receivers:
-                join = Join(group, channel, is_known=True)
-                handful.append(self._layer.perform(join))
-            if len(handful) == ANNOUNCE_AT_ONCE:
-                await gatherResults(handful, consumeErrors=True)
-                handful = []
-        await gatherResults(handful, consumeErrors=True)
-        self._has_lost = False
-        self._refreshed_at = self._clock.seconds()
 
     def _tell(self, operation: Operation) -> None:
         self._layer.perform(operation).addErrback(self._untold, operation)
@@ -196,14 +210,3 @@ class ReplyPump:
             "membership_untold", operation=type(operation).__name__, cause=str(failure.value)
         )
         self._count("memberships_untold")
-
-
-def _wait(clock: Clock, seconds: float) -> Deferred[None]:
-    over: Deferred[None] = Deferred()
-    clock.callLater(seconds, _fire, over)
-    return over
-
-
-def _fire(over: Deferred[None]) -> None:
-    if not over.called:
-        over.callback(None)

@@ -9,14 +9,18 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from random import SystemRandom
 from typing import Any
 
+from twisted.internet import defer
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.python.failure import Failure
 
-from channel_layer.layer import Operation, Outcome, Send
+from channel_layer.layer import Operation, Outcome
 from channel_layer.redis_twisted import TwistedLayer
+from interface_server.draining import SocketDrain
 from interface_server.gateway import Receiver
 from interface_server.health import Vitals, health
 from interface_server.http1 import HttpFactory
@@ -26,16 +30,22 @@ from interface_server.proxies import Peer, address_of
 from interface_server.reply_pump import ReplyPump
 from interface_server.settings import ServerSettings
 from interface_server.static_files import StaticFiles
-from interface_server.wires import TcpTransport
+from interface_server.wires import Call, TcpTransport
 from interface_server.ws_handshake import canonical_head, ws_connect
-from interface_server.ws_protocol import SocketProtocol, session_limits, socket_factory
+from interface_server.ws_protocol import session_limits, socket_class, socket_factory
 from interface_server.ws_socket import Socket
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, LayerError
 from shared.logs import AccessLog, get_logger
 from shared.settings import LayerSettings
 
 REFRESHES_PER_EXPIRY = 3
 """Memberships are told to the layer again so often within the time in which they would expire."""
+
+HEARTBEAT_S = 2.0
+"""How often the layer hears that this process lives; it counts as dead after four times that."""
+
+RETIRE_TIMEOUT_S = 2.0
+"""How long a stop waits for the layer to forget this process; a reaper does so otherwise."""
 
 log = get_logger("interface_server")
 
@@ -66,10 +76,12 @@ class Service:
         self._pump = ReplyPump(reactor, self._layer, self._inbox, self.count, refresh_s)
         self._http = HttpParts(self, reactor)
         self._socket_factory = socket_factory(reactor, settings)
+        self._socket_class = socket_class(self._socket_factory)
         self._limits = session_limits(settings)
         self._sockets: set[Socket] = set()
         self._sockets_gone: Deferred[None] | None = None
         self._port: Any = None
+        self._heartbeat: Call | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -94,6 +106,7 @@ class Service:
         # It fails only when the layer is closed before it was ever up, which its own log tells.
         self._layer.start().addErrback(lambda _: None)
         self._pump.start()
+        self._beat()
 
     def stop(self) -> Deferred[None]:
         """End in order; fires when all is over, after `grace_s` at the latest."""
@@ -105,7 +118,7 @@ class Service:
         self._is_stopping = True
         log.info("stopping", grace_s=self.settings.grace_s, sockets=len(self._sockets))
         await self._port.stopListening()
-        ended: list[Deferred[Any]] = [self._http.drain(), self._drain_sockets()]
+        ended: list[Deferred[Any]] = [self._http.drain(), *self._drain_sockets()]
         grace = self._reactor.callLater(self.settings.grace_s, _cancel_all, ended)
         await DeferredList(ended, consumeErrors=True)
         if grace.active():
@@ -114,15 +127,39 @@ class Service:
             log.warning("grace_over", exchanges=self._exchanges, sockets=len(self._sockets))
         self._http.abort_all()
         self._pump.stop()
+        await self._retire()
         await self._layer.close()
 
-    def _drain_sockets(self) -> Deferred[None]:
+    def _drain_sockets(self) -> tuple[Deferred[None], Deferred[None]]:
+        """Tell all sockets within half of the grace; fires when they are told, and are gone."""
         gone: Deferred[None] = Deferred()
         self._sockets_gone = gone
-        for socket in tuple(self._sockets):
-            socket.stop()
+        settings = self.settings
+        drain = SocketDrain(
+            self._reactor,
+            self._sockets,
+            settings.drain_rate,
+            settings.grace_s / 2,
+            SystemRandom(),
+        )
         self._check_sockets_gone()
-        return gone
+        return drain.told, gone
+
+    async def _retire(self) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+            self._heartbeat = None
+        retired = self._layer.retire(self._inbox)
+        try:
+            await retired.addTimeout(RETIRE_TIMEOUT_S, self._reactor)
+        except (LayerError, defer.TimeoutError) as error:
+            log.warning("not_retired", cause=str(error), left_to="a reaper")
+
+    def _beat(self) -> None:
+        """Say that this process lives, and say so again."""
+        if self._layer.is_up:
+            self._layer.heartbeat(self._inbox).addErrback(_not_heard)
+        self._heartbeat = self._reactor.callLater(HEARTBEAT_S, self._beat)
 
     def _check_sockets_gone(self) -> None:
         gone = self._sockets_gone
@@ -130,6 +167,11 @@ class Service:
             gone.callback(None)
 
     # The Gateway
+
+    @property
+    def epoch(self) -> str:
+        """The layer's epoch as far as this process knows."""
+        return self._pump.epoch
 
     def new_reply_channel(self) -> str:
         """An unused reply channel of this process."""
@@ -148,9 +190,9 @@ class Service:
         """One step of the channel layer."""
         return self._layer.perform(operation)
 
-    def perform_chain(self, sends: Sequence[Send]) -> Deferred[Outcome]:
-        """Several sends to one list as a whole or not at all."""
-        return self._layer.perform_chain(sends)
+    def perform_together(self, operations: Sequence[Operation]) -> Deferred[Outcome]:
+        """Several steps in one call of the layer."""
+        return self._layer.perform_together(operations)
 
     def new_request_id(self) -> str:
         """An unused name for a request: random for this process, then a number."""
@@ -173,7 +215,7 @@ class Service:
             self.new_reply_channel(),
             self.settings.root_path,
         )
-        protocol = SocketProtocol(
+        protocol = self._socket_class(
             self._reactor, self._socket_factory, self, connect, self._limits, self._socket_ended
         )
         self._sockets.add(protocol.socket)
@@ -217,6 +259,11 @@ def _static_files(settings: ServerSettings) -> StaticFiles | None:
     if not settings.static and not settings.media:
         return None
     return StaticFiles(settings.static, settings.media)
+
+
+def _not_heard(failure: Failure) -> None:
+    if not isinstance(failure.value, LayerError):
+        log.error("heartbeat_failed", traceback=failure.getTraceback())
 
 
 def _cancel_all(waiting: list[Deferred[Any]]) -> None:

@@ -1,11 +1,12 @@
 """What this package uses of Twisted's reactor and transports, as types that mypy can check.
 
-Twisted says the same with zope interfaces, which mypy cannot read. Holds no code.
+Twisted says the same with zope interfaces, which mypy cannot read. Decides nothing.
 """
 
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 
 
@@ -74,3 +75,15 @@ class TcpTransport(Protocol):
 
     def getHost(self) -> IAddress:  # noqa: N802
         """This end."""
+
+
+def wait(clock: Clock, seconds: float) -> Deferred[None]:
+    """Fires after that time."""
+    over: Deferred[None] = Deferred()
+    clock.callLater(seconds, _fire, over)
+    return over
+
+
+def _fire(over: Deferred[None]) -> None:
+    if not over.called:
+        over.callback(None)

@@ -6,10 +6,17 @@ Knows queue, order numbers, connection state and retries; not whether the socket
 
 from collections import deque
 
-from channel_layer.layer import Send
+from channel_layer.layer import Awaited, CloseSocket, OpenSocket, Operation, Send
 from interface_server.ws_steps import PlaceEvents
 from shared import codec
-from shared.messages import Receipt, WsConnect, WsDisconnect, WsReceive
+from shared.messages import (
+    REAPED_CODE,
+    REAPED_ORDER,
+    Receipt,
+    WsConnect,
+    WsDisconnect,
+    WsReceive,
+)
 
 CHAIN_FRAMES = 32
 CHAIN_BYTES = 256 * 1024
@@ -22,6 +29,9 @@ RETRY_MOST_S = 2.0
 DISCONNECT_TTL_MS = 24 * 3600 * 1000
 """A disconnect waits a day for a worker: nothing else tells an application of the end."""
 
+SENT_AGAIN = 2
+"""The attempt of an event that is sent once more, since the layer lost it."""
+
 
 class EventFlow:
     """What of one socket is on its way to the workers, and what waits behind it."""
@@ -30,11 +40,11 @@ class EventFlow:
         "_channel",
         "_frames",
         "_next_order",
+        "_operations",
         "_order",
         "_path",
         "_queue",
         "_retry_s",
-        "_sends",
         "_since",
         "_state",
         "_timeout_s",
@@ -50,7 +60,7 @@ class EventFlow:
         self._state = b""
         self._queue: deque[str | bytes] | None = None
         self._frames: list[str | bytes] = []
-        self._sends: tuple[Send, ...] = ()
+        self._operations: tuple[Operation, ...] = ()
         self._order = 0
         self._since = 0.0
         self._retry_s = RETRY_FIRST_S
@@ -60,7 +70,7 @@ class EventFlow:
     @property
     def is_flying(self) -> bool:
         """Whether an event is in flight or waits to be tried again."""
-        return bool(self._sends)
+        return bool(self._operations)
 
     @property
     def order(self) -> int:
@@ -75,14 +85,30 @@ class EventFlow:
     @property
     def overdue_at(self) -> float | None:
         """When the flight counts as lost; None without one."""
-        return self._since + self._timeout_s if self._sends else None
+        return self._since + self._timeout_s if self._operations else None
+
+    @property
+    def registration(self) -> OpenSocket:
+        """How the layer knows the socket: with the disconnect that the reaper is to send."""
+        event = WsDisconnect(self._channel, self._path, REAPED_ORDER, REAPED_CODE, self._state)
+        return OpenSocket(self._channel, codec.encode(event))
+
+    @property
+    def awaited(self) -> Awaited | None:
+        """The event whose receipt is to come; None while it is to be tried again."""
+        if not self._operations or self.retry_at is not None:
+            return None
+        first = self._operations[0]
+        if not isinstance(first, Send):
+            return None
+        return Awaited(first.channel, self._channel, self._order)
 
     def connect(self, connect: WsConnect, ttl_s: float, now: float) -> PlaceEvents:
         """The handshake's event; unread it dies after `ttl_s`, since nobody waits longer."""
         ttl_ms = int(ttl_s * 1000)
         packed = codec.encode(connect)
         send = Send("websocket.connect", packed, self._channel, ttl_ms=ttl_ms)
-        return self._fly((send,), now)
+        return self._fly((send, self.registration), 1, now)
 
     def push(self, content: str | bytes) -> None:
         """Put a frame behind what waits."""
@@ -93,7 +119,7 @@ class EventFlow:
 
     def next_frames(self, now: float) -> PlaceEvents | None:
         """The frames that leave now: None when none waits or a flight is out."""
-        if self._sends or not self._queue:
+        if self._operations or not self._queue:
             return None
         frames: list[str | bytes] = []
         size = 0
@@ -105,7 +131,8 @@ class EventFlow:
         if not self._queue:
             self._queue = None
         self._frames = frames
-        return self._fly(self._receives(), now)
+        receives = self._receives()
+        return self._fly(receives, len(receives), now)
 
     def disconnect(self, code: int, now: float) -> PlaceEvents:
         """The last event; it passes full lists and asks for no receipt."""
@@ -113,13 +140,17 @@ class EventFlow:
         packed = codec.encode(event)
         ttl_ms = DISCONNECT_TTL_MS
         send = Send("websocket.disconnect", packed, ttl_ms=ttl_ms, urgent=True)
-        return self._fly((send,), now)
+        return self._fly((CloseSocket(self._channel, send),), 1, now)
+
+    def withdraw(self, now: float) -> PlaceEvents:
+        """End the registration of a socket that was never accepted; no worker hears of it."""
+        return self._fly((CloseSocket(self._channel),), 1, now)
 
     def landed(self, order: int, receipt: Receipt) -> bool:
         """Whether this receipt was the flight's; then the flight is over."""
-        if not self._sends or order != self._order:
+        if not self._operations or order != self._order:
             return False
-        self._sends, self.retry_at = (), None
+        self._operations, self.retry_at = (), None
         self._retry_s = RETRY_FIRST_S
         if receipt.state is not None:
             self._state = receipt.state
@@ -130,32 +161,43 @@ class EventFlow:
 
         A chain is halved for that: the list may be one that never takes so many at once.
         """
-        if not self._sends or order != self._order:
+        if not self._operations or order != self._order:
             return False
         self.retry_at = now + self._retry_s
         self._retry_s = min(self._retry_s * 2, RETRY_MOST_S)
-        if len(self._sends) > 1:
+        if len(self._operations) > 1:
             self._halve()
         return True
+
+    def repeat(self, order: int, now: float) -> PlaceEvents | None:
+        """The awaited flight once more, which the layer lost; None when another one is meant."""
+        if self.awaited is None or order != self._order:
+            return None
+        self._operations = tuple(
+            operation._replace(attempt=SENT_AGAIN) if isinstance(operation, Send) else operation
+            for operation in self._operations
+        )
+        self._since = now
+        return PlaceEvents(self._operations, self._order)
 
     def again(self) -> PlaceEvents:
         """The flight once more."""
         self.retry_at = None
-        return PlaceEvents(self._sends, self._order)
+        return PlaceEvents(self._operations, self._order)
 
     def lose_flight(self) -> None:
         """Wait no longer for the flight."""
-        self._sends, self.retry_at = (), None
+        self._operations, self.retry_at = (), None
 
     def lose_queue(self) -> None:
         """Forget the frames that wait."""
         self._queue, self.queued_bytes = None, 0
 
-    def _fly(self, sends: tuple[Send, ...], now: float) -> PlaceEvents:
-        self._order = self._next_order + len(sends) - 1
-        self._next_order += len(sends)
-        self._sends, self._since = sends, now
-        return PlaceEvents(sends, self._order)
+    def _fly(self, operations: tuple[Operation, ...], events: int, now: float) -> PlaceEvents:
+        self._order = self._next_order + events - 1
+        self._next_order += events
+        self._operations, self._since = operations, now
+        return PlaceEvents(operations, self._order)
 
     def _halve(self) -> None:
         kept = len(self._frames) // 2
@@ -166,7 +208,7 @@ class EventFlow:
         self._queue.extendleft(reversed(back))
         self.queued_bytes += sum(map(len, back))
         self._next_order -= len(back) + kept
-        self._sends = self._receives()
+        self._operations = self._receives()
         self._next_order += kept
         self._order = self._next_order - 1
 

@@ -1,14 +1,14 @@
-"""What a socket does in each of its transitions; which one it is says `ws_session.py`.
+"""What an accepted socket does in each of its transitions; which one it is says `ws_session.py`.
 
 Writes to no wire, asks no layer and reads no clock. Source: the ASGI draft's WebSocket messages;
 RFC 6455 section 7.4 for the codes.
 """
 
+from channel_layer.layer import Awaited, OpenSocket
 from interface_server import ws_steps as step
-from interface_server.gateway import BINARY_FRAME, TEXT_FRAME, unmasked_frame
+from interface_server.broadcasts import BINARY_FRAME, TEXT_FRAME, unmasked_frame
 from interface_server.ws_flow import EventFlow
 from interface_server.ws_steps import SessionLimits, State
-from shared.errors import InvalidMessage
 from shared.messages import WsReply
 
 VANISHED = 1006
@@ -17,9 +17,11 @@ INTERNAL_ERROR = 1011
 SERVICE_RESTART = 1012
 TRY_AGAIN_LATER = 1013
 
+_UNREGISTERED = frozenset({State.NEW, State.ENDED})
+
 
 class Moves:
-    """One socket and everything that it can do.
+    """One socket and what it can do; before it is accepted: `ws_opening.py`.
 
     Each method takes what happened and `now` in seconds, and notes the actions.
     """
@@ -30,6 +32,7 @@ class Moves:
         "_close_code",
         "_flow",
         "_is_paused",
+        "_is_reaped",
         "_limits",
         "_offered",
         "state",
@@ -42,97 +45,34 @@ class Moves:
         self._flow = EventFlow(channel, path, limits.event_timeout_s)
         self._answer_by: float | None = None
         self._is_paused = False
+        self._is_reaped = False
         self._close_code = VANISHED
         self._actions: list[step.Action] = []
 
     @property
     def deadline(self) -> float | None:
         """When `TimePassed` is due."""
-        if self._flow.retry_at is not None:
+        if self._flow.retry_at is not None or self.state is State.LEAVING:
             return self._flow.retry_at
         return self._answer_by if self._answer_by is not None else self._flow.overdue_at
+
+    @property
+    def registration(self) -> OpenSocket | None:
+        """How the layer is to know the socket; None when it need not, or when that is over."""
+        is_ending = self.state is State.LEAVING and self._flow.retry_at is None
+        if self.state in _UNREGISTERED or is_ending or self._is_reaped:
+            return None
+        return self._flow.registration
+
+    @property
+    def awaited(self) -> Awaited | None:
+        """The event whose answer or receipt is to come."""
+        return self._flow.awaited
 
     def actions(self) -> list[step.Action]:
         """What was noted since the last call, in order."""
         actions, self._actions = self._actions, []
         return actions
-
-    def start(self, happened: step.Started, now: float) -> None:
-        """Ask a worker about the handshake."""
-        self.state, self._offered = State.CONNECTING, happened.connect.subprotocols
-        self._answer_by = now + self._limits.connect_timeout_s
-        self._do(self._flow.connect(happened.connect, self._limits.connect_timeout_s, now))
-
-    def answer(self, happened: step.Replied, now: float) -> None:
-        """Accept or refuse the handshake; data accepts too, a close without data refuses."""
-        reply = happened.reply
-        has_data = reply.text is not None or reply.binary is not None
-        if reply.subprotocol is not None and reply.subprotocol not in self._offered:
-            expected = f"one of the offered {list(self._offered)}"
-            error = InvalidMessage("subprotocol", expected, reply.subprotocol)
-            self.complain(step.Garbled(error), now)
-        elif reply.accept or (reply.accept is None and has_data):
-            self.state, self._answer_by = State.OPEN, None
-            self._do(step.Accept(reply.subprotocol))
-            self.act(happened, now)
-        elif reply.accept is False or reply.close is not None:
-            self._refuse(403)
-
-    def answer_missed(self, happened: step.Receipted, now: float) -> None:
-        """Refuse when the connect was handled for good without an answer."""
-        receipt = happened.receipt
-        if not self._landed(happened):
-            return
-        if receipt.kind == "dead":
-            self._report("error", "websocket_connect_dead")
-            self._refuse(503)
-        elif receipt.kind == "done" and not receipt.later:
-            self._report("error", "websocket_unanswered", expected="accept or close", came=None)
-            self._refuse(500)
-
-    def connect_refused(self, happened: step.Refused, now: float) -> None:
-        """The workers' list takes no handshake now."""
-        self._do(step.Count("websocket_connects_" + happened.reason))
-        self._refuse(503)
-
-    def answer_overdue(self, _: step.TimePassed, now: float) -> None:
-        """No worker answered in time."""
-        if self._answer_by is not None and now >= self._answer_by:
-            self._report("warning", "websocket_connect_timeout")
-            self._do(step.RefuseHandshake(503))
-            self.abandon(step.PeerGone(VANISHED), now)
-
-    def abandon(self, _: step.PeerGone, now: float) -> None:
-        """Nobody waits for the answer, but a worker that accepts must hear of the end."""
-        self.state = State.ABANDONED
-        self._answer_by = now + self._limits.event_timeout_s
-
-    def refuse_stopping(self, _: step.Stopped, now: float) -> None:
-        """A handshake while this server goes."""
-        self._refuse(503)
-
-    def answer_late(self, happened: step.Replied, now: float) -> None:
-        """An acceptance that nobody waits for any more ends like a vanished peer."""
-        reply = happened.reply
-        has_data = reply.text is not None or reply.binary is not None
-        if reply.accept or (reply.accept is None and has_data):
-            self._answer_by = None
-            self.go(step.PeerGone(VANISHED), now)
-
-    def answer_never(self, happened: step.Receipted, now: float) -> None:
-        """The abandoned connect was handled without being accepted."""
-        receipt = happened.receipt
-        if self._landed(happened) and receipt.kind != "taken" and not receipt.later:
-            self._end()
-
-    def give_up(self, _: object, now: float) -> None:
-        """The abandoned connect will not be answered."""
-        if self._answer_by is None or now >= self._answer_by:
-            self._end()
-
-    def forget(self, _: object, now: float) -> None:
-        """Nothing waits and nobody was told anything."""
-        self._end()
 
     def act(self, happened: step.Replied, now: float) -> None:
         """Send data, then close."""
@@ -219,13 +159,39 @@ class Moves:
         self.state, self._close_code, self._is_paused = State.GONE, happened.code, False
         self._send_next(now)
 
+    def send_again(self, happened: step.Lost, now: float) -> None:
+        """The layer lost the event in flight: it goes out once more.
+
+        Not the connect of a socket that was accepted, which had its answer, nor what a socket
+        sent before its disconnect by the reaper.
+        """
+        flow = self._flow
+        repeated = flow.repeat(happened.order, now)
+        if repeated is None:
+            return
+        is_answered = happened.order == 0 and self.state is not State.CONNECTING
+        if is_answered or self._is_reaped:
+            flow.lose_flight()
+            self._send_next(now)
+        else:
+            self._do(step.Count("websocket_events_lost"))
+            self._do(repeated)
+
+    def leave_reaped(self, _: step.Reaped, now: float) -> None:
+        """The disconnect may have been sent: what waits is not; an open socket is closed."""
+        self._is_reaped = True
+        self._flow.lose_queue()
+        if self.state is State.OPEN:
+            self._do(step.Count("websocket_reaped"))
+            self._close(SERVICE_RESTART)
+
     def left(self, happened: step.Placed, now: float) -> None:
-        """The disconnect is in the layer."""
+        """The end of the registration is in the layer, the disconnect with it."""
         if happened.order == self._flow.order:
             self._end()
 
     def stay(self, happened: step.Refused, now: float) -> None:
-        """The layer took no disconnect: it is told again until it does."""
+        """The layer did not take it: it is told again until it does."""
         self._flow.refused(happened.order, now)
 
     def ignore(self, _: object, now: float) -> None:
@@ -237,9 +203,11 @@ class Moves:
     def _report(self, level: str, event: str, **facts: object) -> None:
         self._do(step.Report(level, event, tuple(facts.items())))
 
-    def _refuse(self, status: int) -> None:
-        self._do(step.RefuseHandshake(status))
-        self._end()
+    def _withdraw(self, now: float) -> None:
+        """End a handshake that came to nothing; the layer forgets its registration."""
+        self.state, self._answer_by = State.LEAVING, None
+        self._flow.lose_flight()
+        self._do(self._flow.withdraw(now))
 
     def _close(self, code: int) -> None:
         self.state = State.CLOSING
@@ -279,6 +247,8 @@ class Moves:
         )
         if wanted != self._is_paused:
             self._is_paused = wanted
+            if wanted:
+                self._do(step.Count("websocket_pauses"))
             self._do(step.PauseReading() if wanted else step.ResumeReading())
 
 

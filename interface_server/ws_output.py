@@ -79,6 +79,11 @@ class SocketOutput:
             self._is_pulled = False
             self._transport.unregisterProducer()
 
+    def let_go(self) -> None:
+        """Hold the transport no more; nothing can be written any more."""
+        self.stopProducing()
+        self._transport = None
+
     def resumeProducing(self) -> None:  # noqa: N802
         """The transport holds nothing: give it what waits, or go back to the direct way."""
         self._in_transport = 0

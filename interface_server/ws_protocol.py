@@ -4,10 +4,12 @@ Framing, masking, fragments, pings and UTF-8 are Autobahn's; what is written goe
 `SocketOutput`. Decides nothing about events and replies.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.protocol import TrafficStats
 from autobahn.websocket.types import ConnectionDeny
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -45,7 +47,13 @@ _REASONS = {
 _Autobahn: Any = WebSocketServerProtocol
 _Factory: Any = WebSocketServerFactory
 _Deny: Any = ConnectionDeny
+_Statistics: Any = TrafficStats
 """Autobahn's annotations contradict what it calls its methods with, so they are not checked."""
+
+
+_NO_QUEUE: deque[Any] = deque()
+_STATISTICS = _Statistics()
+"""What each connection would have of its own, 1 KiB, and nobody uses: `sendData` is ours."""
 
 
 class _Quiet:
@@ -82,6 +90,16 @@ def socket_factory(reactor: Any, settings: ServerSettings) -> WebSocketServerFac
     return factory
 
 
+def socket_class(factory: WebSocketServerFactory) -> "type[SocketProtocol]":
+    """`SocketProtocol` with the factory's options.
+
+    Autobahn copies them to each connection, and formats them for its log: a fifth of a socket's
+    memory and of a handshake's time. Here they stand on the class.
+    """
+    options = {name: getattr(factory, name) for name in _Autobahn.CONFIG_ATTRS}
+    return type("OptionedSocket", (SocketProtocol,), {**options, "CONFIG_ATTRS": ()})
+
+
 def session_limits(settings: ServerSettings) -> SessionLimits:
     """The bounds of each socket of a process."""
     return SessionLimits(
@@ -96,6 +114,7 @@ class SocketProtocol(_Autobahn):  # type: ignore[misc]  # its base is untyped on
     """The wire of one socket, which it makes; `on_end` is called when nothing is left of it."""
 
     log = _Quiet()
+    transport: Any
 
     def __init__(
         self,
@@ -168,6 +187,7 @@ class SocketProtocol(_Autobahn):  # type: ignore[misc]  # its base is untyped on
         """The transport is ours."""
         self._output = SocketOutput(self.transport, self._max_output, self.socket.overflowed)
         super().connectionMade()
+        self.send_queue, self.trafficStats = _NO_QUEUE, _STATISTICS
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Bytes from the peer; those that come before the handshake's answer wait."""
@@ -186,6 +206,9 @@ class SocketProtocol(_Autobahn):  # type: ignore[misc]  # its base is untyped on
             self._linger.cancel()
             self._linger = None
         super().connectionLost(reason)
+        # What fills the transport would stay until the next garbage collection.
+        self._output.let_go()
+        self.transport = None
 
     # What Autobahn says
 

@@ -1,99 +1,107 @@
 """One socket from its handshake to its end, as a table of transitions.
 
-Says what can happen in each state and which move it is (`ws_moves.py`); what is absent from the
-table cannot happen. Knows no wire, no layer and no clock.
+Says what can happen in each state and which move it is (`ws_opening.py`, `ws_moves.py`); what is
+absent from the table cannot happen. Knows no wire, no layer and no clock.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from interface_server import ws_steps as step
-from interface_server.ws_moves import Moves
+from interface_server.ws_opening import Opening
 from interface_server.ws_steps import State
 
-Move = Callable[[Moves, Any, float], None]
+Move = Callable[[Opening, Any, float], None]
 
 _WHEN_ACCEPTED: dict[type, Move] = {
-    step.Garbled: Moves.complain,
-    step.Receipted: Moves.land,
-    step.Placed: Moves.ignore,
-    step.Refused: Moves.retry_later,
-    step.TimePassed: Moves.check_time,
+    step.Garbled: Opening.complain,
+    step.Receipted: Opening.land,
+    step.Placed: Opening.ignore,
+    step.Refused: Opening.retry_later,
+    step.Lost: Opening.send_again,
+    step.Reaped: Opening.leave_reaped,
+    step.TimePassed: Opening.check_time,
 }
 """The same as long as an accepted socket has events to be handled."""
 
 _WHEN_OVER: dict[type, Move] = {
-    step.Replied: Moves.miss,
-    step.Garbled: Moves.complain,
-    step.Receipted: Moves.ignore,
-    step.Overflowed: Moves.ignore,
-    step.PeerGone: Moves.ignore,
-    step.Stopped: Moves.ignore,
+    step.Replied: Opening.miss,
+    step.Garbled: Opening.complain,
+    step.Receipted: Opening.ignore,
+    step.Overflowed: Opening.ignore,
+    step.PeerGone: Opening.ignore,
+    step.Stopped: Opening.ignore,
+    step.Lost: Opening.ignore,
+    step.Reaped: Opening.ignore,
 }
 """The same once nothing but the disconnect is left."""
 
 TABLE: Mapping[State, Mapping[type, Move]] = {
-    State.NEW: {step.Started: Moves.start},
+    State.NEW: {step.Started: Opening.start},
     State.CONNECTING: {
-        step.Replied: Moves.answer,
-        step.Garbled: Moves.complain,
-        step.Receipted: Moves.answer_missed,
-        step.Placed: Moves.ignore,
-        step.Refused: Moves.connect_refused,
-        step.PeerGone: Moves.abandon,
-        step.Stopped: Moves.refuse_stopping,
-        step.TimePassed: Moves.answer_overdue,
+        step.Replied: Opening.answer,
+        step.Garbled: Opening.complain,
+        step.Receipted: Opening.answer_missed,
+        step.Placed: Opening.ignore,
+        step.Refused: Opening.connect_refused,
+        step.PeerGone: Opening.abandon,
+        step.Stopped: Opening.refuse_going,
+        step.Lost: Opening.send_again,
+        step.Reaped: Opening.refuse_going,
+        step.TimePassed: Opening.answer_overdue,
     },
     State.OPEN: _WHEN_ACCEPTED
     | {
-        step.Replied: Moves.act,
-        step.FrameCame: Moves.take_frame,
-        step.Overflowed: Moves.overflow,
-        step.PeerGone: Moves.go,
-        step.Stopped: Moves.stop,
+        step.Replied: Opening.act,
+        step.FrameCame: Opening.take_frame,
+        step.Overflowed: Opening.overflow,
+        step.PeerGone: Opening.go,
+        step.Stopped: Opening.stop,
     },
     State.CLOSING: _WHEN_ACCEPTED
     | {
-        step.Replied: Moves.miss,
-        step.FrameCame: Moves.drop_frame,
-        step.Overflowed: Moves.ignore,
-        step.PeerGone: Moves.go,
-        step.Stopped: Moves.ignore,
+        step.Replied: Opening.miss,
+        step.FrameCame: Opening.drop_frame,
+        step.Overflowed: Opening.ignore,
+        step.PeerGone: Opening.go,
+        step.Stopped: Opening.ignore,
     },
     State.ABANDONED: {
-        step.Replied: Moves.answer_late,
-        step.Garbled: Moves.complain,
-        step.Receipted: Moves.answer_never,
-        step.Placed: Moves.ignore,
-        step.Refused: Moves.forget,
-        step.PeerGone: Moves.ignore,
-        step.Stopped: Moves.forget,
-        step.TimePassed: Moves.give_up,
+        step.Replied: Opening.answer_late,
+        step.Garbled: Opening.complain,
+        step.Receipted: Opening.answer_never,
+        step.Placed: Opening.ignore,
+        step.Refused: Opening.connect_missed,
+        step.PeerGone: Opening.ignore,
+        step.Stopped: Opening.hurry,
+        step.Lost: Opening.forget,
+        step.Reaped: Opening.hurry,
+        step.TimePassed: Opening.give_up,
     },
     State.GONE: _WHEN_ACCEPTED
     | {
-        step.Replied: Moves.miss,
-        step.PeerGone: Moves.ignore,
-        step.Stopped: Moves.ignore,
+        step.Replied: Opening.miss,
+        step.PeerGone: Opening.ignore,
+        step.Stopped: Opening.ignore,
     },
     State.LEAVING: _WHEN_OVER
     | {
-        step.Placed: Moves.left,
-        step.Refused: Moves.stay,
-        step.TimePassed: Moves.retry,
+        step.Placed: Opening.left,
+        step.Refused: Opening.stay,
+        step.TimePassed: Opening.retry,
     },
     State.ENDED: _WHEN_OVER
     | {
-        step.Placed: Moves.ignore,
-        step.Refused: Moves.ignore,
-        step.FrameCame: Moves.drop_frame,
-        step.TimePassed: Moves.ignore,
+        step.Placed: Opening.ignore,
+        step.Refused: Opening.ignore,
+        step.FrameCame: Opening.drop_frame,
+        step.TimePassed: Opening.ignore,
     },
 }
 
 
-class Session(Moves):
-    """The rules of one socket: `Moves` chosen by the table."""
+class Session(Opening):
+    """The rules of one socket: `Opening` and `Moves`, chosen by the table."""
 
     __slots__ = ()
 

@@ -5,21 +5,31 @@ Speaks with the layer through the gateway and with the peer through a `Wire`; ev
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from twisted.python.failure import Failure
 
-from channel_layer.layer import Entry, Outcome, Verdict
+from channel_layer.layer import (
+    Awaited,
+    CloseSocket,
+    Entry,
+    OpenSocket,
+    Outcome,
+    Position,
+    Verdict,
+)
 from interface_server import ws_steps as step
-from interface_server.gateway import Broadcast, Gateway
+from interface_server.broadcasts import Broadcast, caught_up_text
+from interface_server.gateway import Gateway
 from interface_server.lazy_timer import LazyTimer
 from interface_server.wires import Clock
 from interface_server.ws_session import Session
 from interface_server.ws_steps import SessionLimits, State
 from shared import codec
-from shared.errors import InvalidMessage, LayerUnavailable, MessageTooLarge
+from shared.errors import InvalidMessage, LayerError, LayerUnavailable, MessageTooLarge
 from shared.logs import get_logger
-from shared.messages import WsConnect
+from shared.messages import WsConnect, WsReply
 
 log = get_logger("websocket")
 
@@ -149,6 +159,29 @@ class Socket:
         elif state is State.OPEN or state is State.CONNECTING:
             self._feed(step.Replied(reply))
 
+    def caught_up(self, group: str, position: Position, is_gap: bool) -> None:
+        """All that the socket missed of a group came, or will not: a frame without content."""
+        if self._session.state in (State.OPEN, State.CONNECTING):
+            text = caught_up_text(group, position, is_gap)
+            self._feed(step.Replied(WsReply(text=text)))
+
+    def registration(self) -> OpenSocket | None:
+        """How the layer is to know the socket."""
+        return self._session.registration
+
+    def awaited(self) -> Awaited | None:
+        """The event whose answer or receipt is to come."""
+        return self._session.awaited
+
+    def lost(self, order: int) -> bool:
+        """The layer lost the awaited event; whether it was sent again."""
+        self._feed(step.Lost(order))
+        return self._session.awaited is not None
+
+    def reaped(self) -> None:
+        """This server was taken for dead."""
+        self._feed(step.Reaped())
+
     def _feed(self, happened: step.Input) -> None:
         """Tell the session, then act; what happens while acting is acted on behind it."""
         actions = self._session.feed(happened, self._clock.seconds())
@@ -204,11 +237,14 @@ class Socket:
             self._timer.not_after(deadline)
 
     def _place(self, action: step.PlaceEvents) -> None:
-        sends, order = action.sends, action.order
-        if len(sends) == 1:
-            placed = self._gateway.perform(sends[0])
+        operations, order = action.operations, action.order
+        first = operations[0]
+        if isinstance(first, CloseSocket):
+            placed = self._gateway.perform(replace(first, epoch=self._gateway.epoch))
+        elif len(operations) == 1:
+            placed = self._gateway.perform(first)
         else:
-            placed = self._gateway.perform_chain(sends)
+            placed = self._gateway.perform_together(operations)
         placed.addCallbacks(
             self._placed, self._unplaced, callbackArgs=(order,), errbackArgs=(order,)
         )
@@ -223,8 +259,10 @@ class Socket:
         if isinstance(failure.value, MessageTooLarge):
             self._feed(step.Refused(order, "too_large"))
             return
-        if not isinstance(failure.value, LayerUnavailable):
+        if not isinstance(failure.value, LayerError):
             log.error("event_failed", path=self._path, traceback=failure.getTraceback())
+        elif not isinstance(failure.value, LayerUnavailable):
+            log.error("event_refused", path=self._path, cause=str(failure.value))
         self._feed(step.Refused(order, "away"))
 
     def _log_access(self, event: str) -> None:

@@ -6,7 +6,7 @@ The words between `ws_session.py`, which decides, and `ws_protocol.py`, which ac
 import enum
 from dataclasses import dataclass
 
-from channel_layer.layer import Send
+from channel_layer.layer import Operation
 from shared.errors import InvalidMessage
 from shared.messages import Receipt, WsConnect, WsReply
 
@@ -20,7 +20,7 @@ class State(enum.Enum):
     CLOSING = "accepted, and our close frame is on its way"
     ABANDONED = "the handshake is over without an answer, which may still come"
     GONE = "accepted, the connection ended, events of it are still to be handled"
-    LEAVING = "the disconnect was handed to the layer"
+    LEAVING = "the end of its registration was handed to the layer"
     ENDED = "nothing is left to do"
 
 
@@ -107,6 +107,18 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """The layer lost its data, and the awaited event `order` with it."""
+
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """This server was silent for so long that the socket's disconnect may have been sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """It is the session's deadline, or later."""
 
@@ -122,6 +134,8 @@ Input = (
     | Overflowed
     | PeerGone
     | Stopped
+    | Lost
+    | Reaped
     | TimePassed
 )
 
@@ -130,10 +144,11 @@ Input = (
 class PlaceEvents:
     """Hand these to the layer, all in one step; answer with `Placed` or `Refused`.
 
-    `order` is that of the last of them.
+    `order` is that of the last of them. The first flight registers the socket, the last one ends
+    that.
     """
 
-    sends: tuple[Send, ...]
+    operations: tuple[Operation, ...]
     order: int
 
 

@@ -7,7 +7,8 @@ ChannelsBoardError
 ├── LayerError
 │   ├── ChannelFull           a list is at its capacity in messages or bytes
 │   ├── MessageTooLarge       one message is over the layer's limit
-│   └── LayerUnavailable      the broker cannot be reached now; the step may be repeated
+│   ├── LayerUnavailable      the broker cannot be reached now; the step may be repeated
+│   └── StepRefused           the broker answered with an error that repeating does not mend
 └── BodyGone                  a request's body is no longer in the layer
 """
 
@@ -65,6 +66,18 @@ class MessageTooLarge(LayerError):
 
 class LayerUnavailable(LayerError):
     """The broker does not answer now; the caller may try the same step again."""
+
+
+class StepRefused(LayerError):
+    """The broker answered a step with an error that repeating does not mend; `answer` is its text.
+
+    `is_gap`: a batch of sends was not performed, since one before it is not known to the broker.
+    """
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(f"expected the broker to take a step, got {answer}")
+        self.answer = answer
+        self.is_gap = answer.startswith("GAP")
 
 
 class BodyGone(ChannelsBoardError):

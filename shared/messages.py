@@ -116,6 +116,13 @@ class WsDisconnect(NamedTuple):
     state: bytes = b""
 
 
+REAPED_ORDER = 2**31 - 1
+"""The `order` of a disconnect that the reaper sends: behind all others of its socket."""
+
+REAPED_CODE = 1006
+"""Its code: the connection vanished. Source: RFC 6455 section 7.4.1."""
+
+
 class WsReply(NamedTuple):
     """What a worker wants done with a socket; `close` is None or the close code."""
 

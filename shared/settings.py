@@ -12,6 +12,9 @@ from urllib.parse import SplitResult, urlsplit
 
 import click
 
+from shared.errors import ConfigurationError
+from shared.fault_rules import RULE_FORM, FaultRule, fault_rule
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
@@ -23,7 +26,7 @@ class LayerSettings:
     """Where the channel layer lives and the bounds of its lists.
 
     `channel_capacity` holds (glob of channel names, messages); the first that fits wins over
-    `capacity`.
+    `capacity`. `faults` are injected on purpose, to see how a site bears them.
     """
 
     url: str
@@ -33,6 +36,7 @@ class LayerSettings:
     capacity: int = 5_000
     capacity_bytes: int = 64 * 2**20
     channel_capacity: tuple[tuple[str, int], ...] = ()
+    faults: tuple[FaultRule, ...] = ()
 
     @property
     def public_url(self) -> str:
@@ -70,6 +74,14 @@ def channel_capacity(value: str) -> tuple[str, int]:
     if not mark or not glob or not number.isdecimal() or int(number) < 1:
         raise click.BadParameter(f"expected GLOB=N with N of at least 1, got {value!r}")
     return glob, int(number)
+
+
+def fault(value: str) -> FaultRule:
+    """The fault in a value of the form that `fault_rules.py` tells. Raises: click.BadParameter."""
+    try:
+        return fault_rule(value)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 _LAYER_OPTIONS = (
@@ -141,6 +153,19 @@ _LAYER_OPTIONS = (
         "May be given several times (in the variable: separated by blanks); the first that "
         "fits wins.",
     ),
+    click.option(
+        "--fault",
+        "faults",
+        envvar="CHANNELS_FAULT",
+        type=fault,
+        multiple=True,
+        metavar=RULE_FORM,
+        show_envvar=True,
+        help="For tests: do harm on purpose to messages that this process sends to channels whose "
+        "name fits GLOB. A share P of them is lost, or refused as if the channel were full; all "
+        "arrive late by TIME. As in 'http.request:drop=0.1,delay=50ms'. May be given several "
+        "times (in the variable: separated by blanks); the first that fits counts.",
+    ),
 )
 
 _LOG_OPTIONS = (
@@ -178,6 +203,7 @@ def layer_options(command: _Command) -> _Command:
             capacity=values.pop("capacity"),
             capacity_bytes=values.pop("capacity_bytes"),
             channel_capacity=tuple(values.pop("channel_capacity")),
+            faults=tuple(values.pop("faults")),
         )
         return {**values, "layer": settings}
 

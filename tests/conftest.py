@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import random
 import subprocess
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -21,6 +22,51 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("house")
 
 _numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the fault bench (docs/reliability.md)."""
+    group = parser.getgroup("fault bench")
+    group.addoption(
+        "--soak",
+        type=float,
+        default=0.0,
+        metavar="MINUTES",
+        help="run the long forms of the system tests, for about this long each",
+    )
+    group.addoption(
+        "--fault-seed",
+        type=int,
+        default=None,
+        metavar="N",
+        help="repeat the schedule of faults that a test printed",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests that have only a long form out of short runs."""
+    if not config.getoption("--soak"):
+        items[:] = [item for item in items if item.get_closest_marker("soak") is None]
+        return
+    for item in items:
+        if item.get_closest_marker("system"):  # the usual time-out is for short forms
+            minutes = config.getoption("--soak")
+            item.add_marker(pytest.mark.timeout(180 + 120 * minutes), append=False)
+
+
+@pytest.fixture(scope="session")
+def soak_minutes(request: pytest.FixtureRequest) -> float:
+    """How long the long form of a test runs; 0 asks for the short one."""
+    return float(request.config.getoption("--soak"))
+
+
+@pytest.fixture
+def fault_seed(request: pytest.FixtureRequest) -> int:
+    """The seed of this test's faults, printed so that `--fault-seed` can repeat them."""
+    asked = request.config.getoption("--fault-seed")
+    seed = random.randrange(2**32) if asked is None else int(asked)
+    print(f"\nfault seed: {seed} (repeat with --fault-seed {seed})")
+    return seed
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 It waits for facts (a line, an answer), never for time; what it started it ends.
 """
 
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import httpx
 
@@ -17,9 +19,11 @@ BOARD = "board.app:build"
 
 
 class Stack:
-    """A server with its workers on one Valkey, everything in one folder.
+    """Interface servers with their workers on one Valkey, everything in one folder.
 
     `app` is what the workers run; the board also gets its database and its pool for pictures.
+    `server_env` and `worker_env` may be changed before a part starts, as to put a relay between it
+    and Valkey. What was killed or stopped is started again by the same `start_…`.
     """
 
     def __init__(
@@ -28,20 +32,25 @@ class Stack:
         *,
         app: str = BOARD,
         workers: int = 1,
+        servers: int = 1,
         server_options: Sequence[str] = (),
+        valkey_options: Sequence[str] = (),
         env: dict[str, str] | None = None,
         cwd: Path = ROOT,
     ) -> None:
         self.folder = folder
         self.app = app
-        self.port = unused_port()
+        self.ports = [unused_port() for _ in range(servers)]
         self.redis_port = unused_port()
         self.redis_url = f"redis://127.0.0.1:{self.redis_port}/0"
         self.workers: list[Part] = []
-        self.server: Part | None = None
+        self.servers: list[Part | None] = [None] * servers
+        self.server_env: dict[str, str] = {}
+        self.worker_env: dict[str, str] = {}
         self.valkey: Part | None = None
         self._first_workers = workers
         self._server_options = tuple(server_options)
+        self._valkey_options = tuple(valkey_options)
         self._cwd = cwd
         self._parts: list[Part] = []
         self._env = {
@@ -52,6 +61,16 @@ class Stack:
             "SECRET_KEY": "the secret key of the tests",
             **(env or {}),
         }
+
+    @property
+    def port(self) -> int:
+        """Where the first server listens."""
+        return self.ports[0]
+
+    @property
+    def server(self) -> Part | None:
+        """The first server, None before it was started."""
+        return self.servers[0]
 
     @property
     def url(self) -> str:
@@ -67,14 +86,16 @@ class Stack:
         """Start everything and return when it answers."""
         self.start_valkey()
         self.prepare()
-        self.start_server()
+        for number in range(len(self.servers)):
+            self.start_server(number)
         for _ in range(self._first_workers):
             self.start_worker(wait=False)
         if self.app == BOARD:
             self.start_worker("--only-channels", "board.picture", wait=False)
         for part in self.workers:
             part.wait_for(r"workers[ _]ready")
-        self.wait_until_healthy()
+        for number in range(len(self.servers)):
+            self.wait_until_healthy(number)
         return self
 
     def prepare(self) -> None:
@@ -86,18 +107,27 @@ class Stack:
                 raise PartEnded(f"the migration failed:\n{migrate.text}")
             migrate.stop()
 
-    def start_valkey(self) -> Part:
+    def start_valkey(self, *, wait: bool = True) -> Part:
         """Start the bundled Valkey on this stack's port; its data survive a kill."""
         part = self._start(
             "channel_layer.embedded",
             *("--dir", str(self.folder / "valkey"), "--port", str(self.redis_port)),
+            *self._valkey_options,
         )
-        part.wait_for(r"redis://")
+        if wait:
+            part.wait_for(r"redis://")
         self.valkey = part
         return part
 
-    def start_server(self, *, wait: bool = True) -> Part:
-        """Start the interface server; `wait` until it listens."""
+    def kill_valkey(self, *, delete: bool = False) -> None:
+        """kill -9 of Valkey; `delete` also takes its data away."""
+        assert self.valkey is not None
+        self.valkey.kill()
+        if delete:
+            shutil.rmtree(self.folder / "valkey")
+
+    def start_server(self, number: int = 0, *, wait: bool = True) -> Part:
+        """Start an interface server on its port; `wait` until it listens."""
         mounts = (
             "--static",
             "/static=board/static",
@@ -106,44 +136,49 @@ class Stack:
         )
         part = self._start(
             "interface_server",
-            *("--host", "127.0.0.1", "--port", str(self.port)),
+            *("--host", "127.0.0.1", "--port", str(self.ports[number])),
             *(mounts if self.app == BOARD else ()),
             *self._server_options,
+            env=self.server_env,
         )
         if wait:
-            part.wait_for(rf"{self.port}")
-        self.server = part
+            part.wait_for(rf"{self.ports[number]}")
+        self.servers[number] = part
         return part
 
     def start_worker(self, *options: str, processes: int = 1, wait: bool = True) -> Part:
         """Start one more pool of workers; without options it takes all but the board's pictures."""
         if not options and self.app == BOARD:
             options = ("--exclude-channels", "board.picture")
-        part = self._start("workers", "--app", self.app, "--processes", str(processes), *options)
+        command = ("workers", "--app", self.app, "--processes", str(processes), *options)
+        part = self._start(*command, env=self.worker_env)
         if wait:
             part.wait_for(r"workers[ _]ready")
         self.workers.append(part)
         return part
 
-    def wait_until_healthy(self, timeout_s: float = 30.0) -> None:
-        """Return when `/healthz` says 200. Raises: PartEnded."""
+    def wait_until_healthy(self, number: int = 0, timeout_s: float = 30.0) -> None:
+        """Return when a server's `/healthz` says 200. Raises: PartEnded."""
+        part = self.servers[number]
         end = time.monotonic() + timeout_s
-        while time.monotonic() < end:
-            if self.server is None or not self.server.is_running:
-                break
+        while part is not None and part.is_running and time.monotonic() < end:
             try:
-                if httpx.get(self.url + "/healthz").status_code == 200:
+                if self.health(number)["status"] == "ok":
                     return
             except httpx.TransportError:
                 pass
             time.sleep(0.02)  # the fact lies in another process, which can only be asked
-        said = self.server.text if self.server else ""
-        raise PartEnded(f"the server is not healthy:\n{said}")
+        raise PartEnded(f"the server is not healthy:\n{part.text if part else ''}")
+
+    def health(self, number: int = 0) -> dict[str, Any]:
+        """What a server's `/healthz` says. Raises: httpx.TransportError."""
+        said: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self.ports[number]}/healthz").json()
+        return said
 
     def stop(self) -> None:
-        """End everything: the server first, Valkey last."""
-        rest = [part for part in self._parts if part not in (self.server, self.valkey)]
-        ordered = [self.server, *rest, self.valkey]
+        """End everything: the servers first, Valkey last."""
+        rest = [part for part in self._parts if part not in (*self.servers, self.valkey)]
+        ordered = [*self.servers, *rest, self.valkey]
         errors = []
         for part in ordered:
             if part is not None:
@@ -177,9 +212,11 @@ class Stack:
             self.stop()
         finally:
             self._kill()
+            # For failures that a test finds in what is left behind.
+            (self.folder / "parts.log").write_text(self.logs())
 
-    def _start(self, module: str, *options: str) -> Part:
-        part = Part.module(module, *options, env=self._env, cwd=self._cwd)
+    def _start(self, module: str, *options: str, env: Mapping[str, str] | None = None) -> Part:
+        part = Part.module(module, *options, env={**self._env, **(env or {})}, cwd=self._cwd)
         self._parts.append(part)
         return part
 

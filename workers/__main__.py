@@ -84,6 +84,12 @@ from workers.supervisor import PoolSettings, Supervisor
     help="Workers that a message may kill before it is given up.",
 )
 @click.option(
+    "--start-time",
+    type=click.FloatRange(min=1),
+    default=30.0,
+    help="Seconds that building the application may take before the process is killed.",
+)
+@click.option(
     "--grace",
     type=click.FloatRange(min=0),
     default=30.0,
@@ -109,6 +115,7 @@ def main(
     batch_budget_ms: float,
     lease_time: float,
     attempt_limit: int,
+    start_time: float,
     grace: float,
     stuck_time: float,
     debug: bool,
@@ -138,7 +145,7 @@ def main(
         lease_time,
         debug,
     )
-    pool = PoolSettings(processes, grace, stuck_time, attempt_limit, reload)
+    pool = PoolSettings(processes, start_time, grace, stuck_time, attempt_limit, reload)
     sys.exit(Supervisor(pool, settings).run())
 
 

@@ -91,7 +91,7 @@ class Child:
     def __init__(self, name: str, app: App, settings: ChildSettings) -> None:
         channels = consumed_channels(app, settings.only, settings.exclude)
         random = Random()  # noqa: S311 - spreads retries in time, guards nothing
-        own = WorkerSettings(channels, settings.batch, settings.budget_s)
+        own = WorkerSettings(channels, settings.batch, settings.budget_s, settings.lease_s)
         self.channels = channels
         self._layers: list[RedisLayer] = []
         self._workers: list[Worker] = []
@@ -118,9 +118,11 @@ class Child:
     def run(self, life: int, say: Callable[[str], object]) -> int:
         """Work until told to stop or until the pipe `life` ends; gives the exit status.
 
-        `say` tells the supervisor "ready", when each thread had its first answer from the layer,
-        and "alive" every few seconds.
+        `say` tells the supervisor "built" at once, "ready" when each thread had its first answer
+        from the layer, and "alive" every few seconds. Raises: ConfigurationError when the layer
+        is none to work on.
         """
+        say("built")
         for thread in self._threads:
             thread.start()
         is_ready = False
@@ -135,13 +137,21 @@ class Child:
                 self._stop_threads()
                 time.sleep(_LOOK_EVERY_S)
             elif not all(thread.is_alive() for thread in self._threads):
+                self._raise_failure()
                 died = [thread.name for thread in self._threads if not thread.is_alive()]
                 log.error("thread_died", threads=died)
                 return EXIT_OVERDUE
             if self._watchdog.look():
                 self._finish_neighbours()
                 return EXIT_OVERDUE
+        self._raise_failure()
         return 0
+
+    def _raise_failure(self) -> None:
+        """Say why a thread cannot work on this layer, where one found that."""
+        failures = [worker.failure for worker in self._workers if worker.failure is not None]
+        if failures and not self._is_told_to_stop:
+            raise ConfigurationError(failures[0])
 
     def _say_alive(self, say: Callable[[str], object]) -> None:
         now_s = time.monotonic()
@@ -182,7 +192,11 @@ def child_main(name: str, settings: ChildSettings, life: int, status: int) -> in
 
     collect_seldom()
     signal.signal(signal.SIGTERM, child.stop)
-    return child.run(life, say)
+    try:
+        return child.run(life, say)
+    except ConfigurationError as error:
+        write_line(status, {"event": "failed", "reason": str(error)})
+        return 1
 
 
 def _body_reader(layer: RedisLayer) -> Callable[[str], bytes]:

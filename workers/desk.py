@@ -6,7 +6,7 @@ and committed by one of them. It knows no layer and no clock; times are seconds 
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -135,6 +135,12 @@ class Desk:
         """What was taken off to be given back and is still held counts as unknown again."""
         with self._lock:
             self._back.clear()
+
+    def forget_lost(self, held: Collection[int]) -> None:
+        """Forget units not begun of which the layer says that they are leased no more."""
+        with self._lock:
+            kept = [unit for unit in self._waiting if all(entry.id in held for entry in unit)]
+            self._waiting = deque(kept)
 
     def knows(self) -> frozenset[int]:
         """The ids of all entries that are here or on their way back."""

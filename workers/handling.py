@@ -81,7 +81,8 @@ class Handling:
             return self._sockets.handle(unit, begin)
         known = self._app.job(entry.channel)
         if known is None:
-            log.error("no_handler", channel=entry.channel, expected=list(self._app.channels))
+            event = "no_handler" if entry.channel else "entry_unreadable"
+            log.error(event, channel=entry.channel, expected=list(self._app.channels))
             return tuple(Done(other.id, _receipt(other)) for other in unit)
         return tuple(self._job(known, other, begin) for other in unit)
 
@@ -99,6 +100,10 @@ class Handling:
         if known is None:
             return tuple(Done(other.id, _receipt(other), force=True) for other in unit)
         return tuple(self._retry(known, other, reason) for other in unit)
+
+    def acknowledged(self, unit: Unit) -> tuple[Done, ...]:
+        """The steps for a unit that our own code failed on: it ends, and its sender is told so."""
+        return tuple(Done(entry.id, _receipt(entry), force=True) for entry in unit)
 
     def _job(self, known: JobRoute, entry: Entry, begin: Begin) -> Done | Retry:
         if entry.attempt > known.limit:

@@ -12,7 +12,14 @@ from shared import codec
 from shared.channel_names import check_channel
 from shared.errors import InvalidMessage, InvalidName
 from shared.logs import get_logger
-from shared.messages import Receipt, WsConnect, WsReply
+from shared.messages import (
+    REAPED_CODE,
+    REAPED_ORDER,
+    Receipt,
+    WsConnect,
+    WsDisconnect,
+    WsReply,
+)
 from workers.consumers import SocketMessage, socket_event
 from workers.handling_pages import Begin
 from workers.outbox import CLOSE_GOING_WRONG, Outbox
@@ -37,9 +44,10 @@ log = get_logger("workers.sockets")
 
 @dataclass(slots=True)
 class _Turn:
-    """What a chain of events has come to so far."""
+    """What a chain of events has come to so far; `changed_by` is the one that left `state`."""
 
     state: bytes | None = None
+    changed_by: SocketMessage | None = None
     is_broken: bool = False
 
 
@@ -57,7 +65,7 @@ class Sockets:
         """
         turn = _Turn()
         steps = [() if turn.is_broken else self._run(entry, turn, begin) for entry in chain]
-        return _dones(chain, steps, turn.state)
+        return _dones(chain, steps, turn)
 
     def failure(self, chain: tuple[Entry, ...]) -> tuple[Done, ...]:
         """The steps that close the socket in place of what could not be done."""
@@ -66,7 +74,7 @@ class Sockets:
         closing: tuple[Operation, ...] = ()
         if message is not None and last.channel == WEBSOCKET_RECEIVE:
             closing = (_closing(message.reply_channel)._replace(urgent=True),)
-        return _dones(chain, [*((),) * (len(chain) - 1), closing], None, force=True)
+        return _dones(chain, [*((),) * (len(chain) - 1), closing], _Turn(), force=True)
 
     def _run(self, entry: Entry, turn: _Turn, begin: Begin) -> tuple[Operation, ...]:
         message = _decoded(entry)
@@ -82,7 +90,8 @@ class Sockets:
         outbox = Outbox(message.reply_channel)
         begin(match.route.timeout_s)
         if _called(handler, message, match.params, turn.state, entry.attempt, outbox):
-            turn.state = turn.state if outbox.new_state is None else outbox.new_state
+            if outbox.new_state is not None:
+                turn.state, turn.changed_by = outbox.new_state, message
             return outbox.operations
         turn.is_broken = True
         return (_closing(message.reply_channel),) if entry.channel == WEBSOCKET_RECEIVE else ()
@@ -125,17 +134,26 @@ def _handler(route: SocketRoute, channel: str) -> SocketHandler | None:
 def _dones(
     chain: tuple[Entry, ...],
     steps: Sequence[tuple[Operation, ...]],
-    state: bytes | None,
+    turn: _Turn,
     force: bool = False,
 ) -> tuple[Done, ...]:
     *before, last = (
         Done(entry.id, operations, force) for entry, operations in zip(chain, steps, strict=True)
     )
     if chain[-1].receipt:
-        receipt = codec.encode(Receipt("done", state=state))
-        told = SendReceipt(chain[-1].receipt, receipt, chain[-1].order)
+        receipt = codec.encode(Receipt("done", state=turn.state))
+        told = SendReceipt(chain[-1].receipt, receipt, chain[-1].order, _farewell(turn))
         last = Done(last.entry_id, (*last.operations, told), force)
     return (*before, last)
+
+
+def _farewell(turn: _Turn) -> bytes | None:
+    """What is to be said of the socket should its server die, where its state changed."""
+    message = turn.changed_by
+    if message is None or turn.state is None or isinstance(message, WsDisconnect):
+        return None
+    channel, path = message.reply_channel, message.path
+    return codec.encode(WsDisconnect(channel, path, REAPED_ORDER, REAPED_CODE, turn.state))
 
 
 def _closing(channel: str) -> Send:

@@ -1,4 +1,4 @@
-"""One worker's patience while the broker is away: how long to wait, and what to say of it.
+"""One worker's patience while the broker is away or refuses: how long to wait, what to say of it.
 
 It repeats nothing itself.
 """
@@ -7,7 +7,7 @@ import threading
 import time
 from random import Random
 
-from shared.errors import LayerUnavailable
+from shared.errors import LayerError, LayerUnavailable
 from shared.logs import get_logger
 
 _FIRST_DELAY_S = 0.1
@@ -31,10 +31,10 @@ class Outage:
         self._told_s = 0.0
         self._tries = 0
 
-    def wait(self, error: LayerUnavailable) -> None:
+    def wait(self, error: LayerError) -> None:
         """Wait before the next try.
 
-        Raises: LayerUnavailable again when the worker is to stop: nothing waits for a broker then.
+        Raises: `error` again when the worker is to stop: nothing waits for a broker then.
         """
         if self._stopping.is_set():
             raise error
@@ -44,16 +44,21 @@ class Outage:
         self._tries += 1
         if self._since_s is None or now_s - self._told_s > _TOLD_EVERY_S:
             self._told_s = now_s
-            reason, again_in_s = str(error.__cause__ or error), round(delay_s, 1)
-            log.warning("layer_away", worker=self._worker, reason=reason, again_in_s=again_in_s)
+            facts = {"worker": self._worker, "reason": str(error.__cause__ or error)}
+            if isinstance(error, LayerUnavailable):
+                log.warning("layer_away", again_in_s=round(delay_s, 1), **facts)
+            else:
+                log.error("layer_refuses", again_in_s=round(delay_s, 1), **facts)
         if self._since_s is None:
             self._since_s = now_s
         self._stopping.wait(delay_s)
 
-    def over(self) -> None:
-        """The broker answered."""
-        if self._since_s is not None:
-            away_s = round(time.monotonic() - self._since_s, 1)
-            log.info("layer_back", worker=self._worker, away_s=away_s)
+    def over(self) -> bool:
+        """The broker answered; gives whether that is news."""
+        if self._since_s is None:
+            return False
+        away_s = round(time.monotonic() - self._since_s, 1)
+        log.info("layer_back", worker=self._worker, away_s=away_s)
         self._since_s = None
         self._tries = 0
+        return True

@@ -4,18 +4,42 @@ Nothing here reaches the channel layer: the worker commits `operations` in one a
 with the acknowledgement of the event, or forgets them all when the handler raises.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from channel_layer.layer import MAX_MESSAGE_BYTES, Join, Leave, Operation, Send, SendGroup
+from channel_layer.layer import (
+    MAX_MESSAGE_BYTES,
+    History,
+    Join,
+    Leave,
+    Operation,
+    Position,
+    Send,
+    SendGroup,
+)
 from shared import codec
-from shared.channel_names import check_channel, check_group
+from shared.channel_names import MAX_LENGTH, check_channel, check_group, is_process_specific
 from shared.errors import ChannelsBoardError, InvalidMessage, MessageTooLarge
 from shared.messages import WsReply, ws_reply
 
 CLOSE_GOING_WRONG = 4500
 """Close code of a socket whose handler raised: private use (RFC 6455 section 7.4.2), like HTTP's
 500. Workers may not send the registered 1011."""
+
+
+MAX_USER_CHARACTERS = 100
+"""A key is enough to count by; names and pictures of users belong into a database."""
+
+_MAX_HISTORY = 10_000
+"""Messages kept of one group; who missed more is better served by a page."""
+
+_MAX_HISTORY_S = 7 * 24 * 3600.0
+
+_MAX_OFFSET = 2**53
+"""Scripts count in doubles."""
+
+_NOWHERE = Position("?", 0)
+"""No history has this epoch."""
 
 
 class NoSocket(ChannelsBoardError):
@@ -107,20 +131,48 @@ class Outbox:
         packed = _packed(message)
         self._operations.append(Send(check_channel(channel), packed, delay_ms=delay_ms))
 
-    def send_group(self, group: str, message: Mapping[str, Any]) -> None:
+    def send_group(
+        self,
+        group: str,
+        message: Mapping[str, Any],
+        exclude: Iterable[str] = (),
+        history: tuple[int, float] | None = None,
+    ) -> None:
         """Send a message to every member of a group, as `{"text": "…"}` for sockets.
 
-        Raises: InvalidName, InvalidMessage, MessageTooLarge.
+        `exclude`: members that do not get it, by full names. `history`: (messages, seconds), how
+        many of the group's last messages are kept and for how long; its sockets then get each one
+        with its position in front (docs/protocol.md). Raises: InvalidName, InvalidMessage,
+        MessageTooLarge.
         """
-        self._operations.append(SendGroup(check_group(group), _packed(message)))
+        left_out = tuple(map(check_channel, exclude))
+        kept = None if history is None else _history(history)
+        self._operations.append(SendGroup(check_group(group), _packed(message), left_out, kept))
 
-    def join(self, group: str, channel: str | None = None) -> None:
+    def join(
+        self,
+        group: str,
+        channel: str | None = None,
+        since: tuple[str, int] | None = None,
+        user: str = "",
+        presence: str = "",
+    ) -> None:
         """Make a channel (None: this event's socket) a member of a group.
 
-        Raises: InvalidName, NoSocket.
+        `since`: (epoch, offset), the last position of the group's history that it knows; what
+        came behind it is sent to the channel in the same step, or word of a gap when that is no
+        longer kept. The epoch `""` says "from now on". Both may come from a client as they are: a
+        position that cannot be is a gap. `user`: whom the channel counts as a device of. Where a
+        user's first device joins or the last one leaves, the normal channel `presence` gets
+        `{"group", "user", "event": "join" or "leave", "devices"}`. Raises: InvalidName, NoSocket,
+        InvalidMessage.
         """
         member = self._own_socket("join") if channel is None else check_channel(channel)
-        self._operations.append(Join(check_group(group), member))
+        position = None if since is None else _position(since)
+        _check_user(user, presence)
+        self._operations.append(
+            Join(check_group(group), member, since=position, user=user, presence=presence)
+        )
 
     def leave(self, group: str, channel: str | None = None) -> None:
         """End the membership of a channel (None: this event's socket) in a group.
@@ -150,3 +202,32 @@ def _packed(message: Mapping[str, Any]) -> bytes:
 def _check_size(packed: bytes) -> None:
     if len(packed) > MAX_MESSAGE_BYTES:
         raise MessageTooLarge(len(packed), MAX_MESSAGE_BYTES)
+
+
+def _history(history: object) -> History:
+    match history:
+        case (int(messages), int() | float() as seconds) if (
+            1 <= messages <= _MAX_HISTORY and 0.001 <= seconds <= _MAX_HISTORY_S
+        ):
+            return History(messages, round(1000 * seconds))
+    expected = f"(1 to {_MAX_HISTORY} messages, up to {_MAX_HISTORY_S:.0f} seconds)"
+    raise InvalidMessage("history", expected, history)
+
+
+def _position(since: object) -> Position:
+    match since:
+        case (str(epoch), int(offset)):
+            can_be = epoch.isascii() and len(epoch) <= MAX_LENGTH and 0 <= offset < _MAX_OFFSET
+            return Position(epoch, offset) if can_be else _NOWHERE
+    raise InvalidMessage("since", "(epoch text, offset int)", since)
+
+
+def _check_user(user: object, presence: object) -> None:
+    if not isinstance(user, str) or len(user) > MAX_USER_CHARACTERS:
+        raise InvalidMessage("user", f"text of at most {MAX_USER_CHARACTERS} characters", user)
+    if presence == "":
+        return
+    if is_process_specific(check_channel(presence)):
+        raise InvalidMessage("presence", "a normal channel", presence)
+    if not user:
+        raise InvalidMessage("user", "whom the presence is told of", user)

@@ -39,6 +39,11 @@ class Handled(NamedTuple):
         delay_s = min(2 * self.delay_s, _LONGEST_DELAY_S)
         return Handled(self.unit, steps, since_s, now_s + self.delay_s, delay_s)
 
+    def left(self) -> Unit:
+        """The entries that are not yet settled."""
+        ids = {step.entry_id for step in self.steps}
+        return tuple(entry for entry in self.unit if entry.id in ids)
+
     def is_given_up(self, now_s: float) -> bool:
         """Whether a list has been full for too long."""
         return self.full_since_s is not None and now_s - self.full_since_s > FULL_PATIENCE_S

@@ -36,12 +36,13 @@ log = get_logger("workers.supervisor")
 class PoolSettings:
     """How many processes, and what is done about those that do not end or no longer answer.
 
-    `grace_s`: how long they may take to end before they are killed. `stuck_s`: how long one may
-    say nothing; native code that never lets go of the interpreter's lock keeps even the process's
-    own watchdog from its work.
+    `start_s`: how long building the application may take. `grace_s`: how long they may take to
+    end before they are killed. `stuck_s`: how long one may say nothing; native code that never
+    lets go of the interpreter's lock keeps even the process's own watchdog from its work.
     """
 
     processes: int = 1
+    start_s: float = 30.0
     grace_s: float = 30.0
     stuck_s: float = 60.0
     attempt_limit: int = 5
@@ -50,12 +51,15 @@ class PoolSettings:
 
 @dataclass(slots=True)
 class _ChildProcess:
+    """`built_s`, `ready_s`: since when its application stands, since when it works."""
+
     pid: int
     workers: tuple[str, ...]
     lines: LineReader
+    heard_s: float
+    built_s: float | None = None
     ready_s: float | None = None
-    heard_s: float = 0.0
-    is_leaving: bool = False
+    leaving_s: float | None = None
 
 
 class Supervisor:
@@ -94,6 +98,7 @@ class Supervisor:
     def _turn(self) -> None:
         """Wait until something happens or is due, and see to it."""
         times = [due_s for due_s, _ in self._due] + ([self._kill_s] if self._kill_s else [])
+        times += [self._silent_until_s(child) for child in self._children.values()]
         times.append(time.monotonic() + self._pool.stuck_s)
         patience_s = max(0.0, min(times) - time.monotonic())
         reading = [child.lines.descriptor for child in self._children.values()]
@@ -108,18 +113,30 @@ class Supervisor:
         self._due = [(due_s, step) for due_s, step in self._due if due_s > now_s]
         for step in due:
             step()
-        self._end_stuck(now_s)
+        self._end_silent(now_s)
         if self._kill_s is not None and now_s >= self._kill_s:
             log.warning("grace_is_over", killed=len(self._children))
             self._end_children(signal.SIGKILL)
             self._kill_s = now_s + self._pool.grace_s
 
-    def _end_stuck(self, now_s: float) -> None:
+    def _silent_until_s(self, child: _ChildProcess) -> float:
+        """Until when a child may say nothing."""
+        limit_s = self._pool.start_s if child.built_s is None else self._pool.stuck_s
+        return child.heard_s + limit_s
+
+    def _end_silent(self, now_s: float) -> None:
+        """Kill the children that say nothing; their death is seen to like any other."""
         for child in self._children.values():
-            if child.ready_s is not None and now_s - child.heard_s > self._pool.stuck_s:
-                log.error("child_stuck", pid=child.pid, silent_s=round(now_s - child.heard_s, 1))
-                child.heard_s = now_s
-                send_signal(child.pid, signal.SIGKILL)
+            if now_s <= self._silent_until_s(child):
+                continue
+            silent_s = round(now_s - child.heard_s, 1)
+            if child.built_s is None:
+                app = self._settings.app
+                log.error("start_overdue", pid=child.pid, app=app, limit_s=self._pool.start_s)
+            else:
+                log.error("child_stuck", pid=child.pid, silent_s=silent_s)
+            child.heard_s = now_s
+            send_signal(child.pid, signal.SIGKILL)
 
     def _own_ends(self) -> tuple[int, ...]:
         """The descriptors that no other process may keep open."""
@@ -133,7 +150,8 @@ class Supervisor:
         pid = forked(run, (*self._own_ends(), reading))
         os.close(writing)
         workers = worker_names(name, self._settings.threads)
-        self._children[pid] = _ChildProcess(pid, workers, LineReader(reading))
+        lines = LineReader(reading)
+        self._children[pid] = _ChildProcess(pid, workers, lines, heard_s=time.monotonic())
         return pid
 
     def _hear(self, child: _ChildProcess) -> None:
@@ -141,7 +159,9 @@ class Supervisor:
             child.heard_s = time.monotonic()
             if message["event"] == "alive":
                 continue
-            if message["event"] == "ready":
+            if message["event"] == "built":
+                child.built_s = child.heard_s
+            elif message["event"] == "ready":
                 self._on_ready(child, message["channels"])
             elif self._was_ready or self._kill_s is not None:
                 log.error("child_cannot_start", pid=child.pid, reason=message["reason"])
@@ -158,7 +178,7 @@ class Supervisor:
             self._incoming = None
             self._let_go()
             self._replace_next()
-        elif not self._was_ready and all(one.ready_s for one in self._children.values()):
+        if not self._was_ready and all(one.ready_s for one in self._children.values()):
             self._was_ready = True
             threads = self._settings.threads
             log.info("workers_ready", processes=pool, threads=threads, channels=channels)
@@ -183,35 +203,50 @@ class Supervisor:
 
     def _end_children(self, number: signal.Signals) -> None:
         for child in self._children.values():
-            child.is_leaving = True
+            child.leaving_s = time.monotonic()
             send_signal(child.pid, number)
 
     def _reload(self) -> None:
         """Replace all children one by one, each when its successor is ready."""
         self._is_reloading = True
-        for pid, child in self._children.items():
-            if not child.is_leaving and pid not in self._to_replace:
-                self._to_replace.append(pid)
-        if self._incoming is None:
-            self._replace_next()
+        for child in self._staying():
+            if child.pid not in self._to_replace:
+                self._to_replace.append(child.pid)
+        self._replace_next()
+
+    def _staying(self) -> list[_ChildProcess]:
+        """The children that were not told to end."""
+        return [child for child in self._children.values() if child.leaving_s is None]
 
     def _replace_next(self) -> None:
-        while self._to_replace and self._to_replace[0] not in self._children:
-            self._to_replace.popleft()
+        """Start the next successor, unless one is on its way or somebody is still leaving.
+
+        Who takes longer than the grace time to leave is not waited for: a job may run for hours.
+        """
+        if self._incoming is not None or self._kill_s is not None or not self._is_reloading:
+            return
+        leaving = [one.leaving_s for one in self._children.values() if one.leaving_s is not None]
+        if any(time.monotonic() - since_s < self._pool.grace_s for since_s in leaving):
+            return
+        self._forget_gone()
         if self._to_replace:
             self._incoming = self._start_child()
-        elif self._is_reloading and not any(one.is_leaving for one in self._children.values()):
+        elif not leaving:
             self._is_reloading = False
             log.info("workers_reloaded", processes=self._pool.processes)
 
     def _let_go(self) -> None:
-        """End the child whose successor is ready."""
-        while self._to_replace:
-            child = self._children.get(self._to_replace.popleft())
-            if child is not None:
-                child.is_leaving = True
-                send_signal(child.pid, signal.SIGTERM)
-                return
+        """End a child whose successor is ready; none where the pool lost one meanwhile."""
+        self._forget_gone()
+        if self._to_replace and len(self._staying()) > self._pool.processes:
+            child = self._children[self._to_replace.popleft()]
+            child.leaving_s = time.monotonic()
+            send_signal(child.pid, signal.SIGTERM)
+            self._due.append((child.leaving_s + self._pool.grace_s, self._replace_next))
+
+    def _forget_gone(self) -> None:
+        while self._to_replace and self._to_replace[0] not in self._children:
+            self._to_replace.popleft()
 
     def _bury(self) -> None:
         """See to all processes that ended."""
@@ -233,9 +268,8 @@ class Supervisor:
         del self._children[child.pid]
         child.lines.close()
         self._reaper.tell({"dead": list(child.workers)})
-        if child.is_leaving:
-            if self._incoming is None and self._kill_s is None:
-                self._replace_next()
+        if child.leaving_s is not None:
+            self._replace_next()
             return
         log.error("child_died", pid=child.pid, how=described(status))
         if child.pid == self._incoming:
@@ -243,11 +277,17 @@ class Supervisor:
             self._incoming = None
             self._is_reloading = False
             self._to_replace.clear()
-            return
+            if len(self._staying()) >= self._pool.processes:
+                return
         now_s = time.monotonic()
         is_steady = child.ready_s is not None and now_s - child.ready_s > _STEADY_S
         self._failures = 0 if is_steady else self._failures + 1
-        self._due.append((now_s + _backoff_s(self._failures), self._start_child))
+        self._due.append((now_s + _backoff_s(self._failures), self._fill))
+
+    def _fill(self) -> None:
+        """Start what the pool lacks; a successor on its way is one of it already."""
+        for _ in range(self._pool.processes - len(self._staying())):
+            self._start_child()
 
     def _start_reaper(self) -> None:
         self._reaper.start(self._own_ends())

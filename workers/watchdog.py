@@ -5,11 +5,11 @@ says when one must end.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from channel_layer.blocking_layer import BlockingLayer
 from channel_layer.layer import Outcome, Verdict
-from shared.errors import ChannelsBoardError
+from shared.errors import ChannelsBoardError, LayerUnavailable
 from shared.logs import get_logger
 from workers.desk import InHand, Relief
 from workers.handling import Handling
@@ -19,6 +19,11 @@ from workers.worker import Worker
 RELIEVE_AFTER_S = 0.1
 """How long a handler runs before what waits behind it goes to other workers: longer than almost
 every page takes, short enough that nobody notices the wait."""
+
+_LONGEST_PAUSE_S = 1.0
+"""How long a worker is left alone after the layer did not take what was asked for it."""
+
+Step = Callable[[Worker, InHand, float], None]
 
 log = get_logger("workers.watchdog")
 
@@ -34,6 +39,8 @@ class Watchdog:
         self._handling = handling
         self._heartbeat_every_s = lease_s / 3
         self._heartbeats_s: dict[str, float] = {}
+        self._pause_s = min(_LONGEST_PAUSE_S, lease_s / 10)
+        self._paused_until_s: dict[str, float] = {}
 
     def look(self) -> bool:
         """Look at each worker once; whether a handler has had its time and its process must end."""
@@ -43,16 +50,25 @@ class Watchdog:
             busy = worker.desk.in_hand()
             if busy is None:
                 continue
-            try:
-                with worker.desk.settling:
-                    self._relieve(worker, now_s)
-                self._speak_for(worker, busy, now_s)
-                if busy.is_overdue(now_s):
-                    is_overdue = True
-                    self._end(worker, busy, now_s)
-            except ChannelsBoardError as error:
-                log.warning("cannot_look_after", worker=worker.name, reason=str(error))
+            if now_s >= self._paused_until_s.get(worker.name, 0.0):
+                self._try(self._look_after, worker, busy, now_s)
+            if busy.is_overdue(now_s):
+                is_overdue = True
+                self._try(self._end, worker, busy, now_s)
         return is_overdue
+
+    def _try(self, step: Step, worker: Worker, busy: InHand, now_s: float) -> None:
+        try:
+            step(worker, busy, now_s)
+        except Exception as error:
+            trace = None if isinstance(error, ChannelsBoardError) else error
+            log.warning("cannot_look_after", worker=worker.name, reason=str(error), exc_info=trace)
+            self._paused_until_s[worker.name] = time.monotonic() + self._pause_s
+
+    def _look_after(self, worker: Worker, busy: InHand, now_s: float) -> None:
+        with worker.desk.settling:
+            self._relieve(worker, now_s)
+        self._speak_for(worker, busy, now_s)
 
     def _relieve(self, worker: Worker, now_s: float) -> None:
         relief = worker.desk.relieve(now_s, RELIEVE_AFTER_S)
@@ -61,8 +77,14 @@ class Watchdog:
         steps = [step for unit in relief.handled for step in unit.steps]
         try:
             committed = self._layer.commit(worker.name, steps, relief.back)
-        except ChannelsBoardError:
+        except LayerUnavailable:
             worker.desk.restore(relief.handled)
+            raise
+        except Exception:
+            # The worker settles them one by one; what waits behind them need not wait for that.
+            worker.desk.restore(relief.handled)
+            self._layer.commit(worker.name, (), relief.back)
+            worker.desk.confirm(Relief((), relief.back))
             raise
         worker.desk.confirm(relief)
         worker.desk.restore(_refused(relief, committed.outcomes))

@@ -6,18 +6,17 @@ Handlers are called in `handling.py`; the process around this thread is in `chil
 
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
 from channel_layer.blocking_layer import BlockingLayer
-from channel_layer.layer import Outcome, Verdict
-from shared.errors import ChannelsBoardError, LayerUnavailable
+from shared.errors import ConfigurationError, LayerUnavailable, StepRefused
 from shared.logs import get_logger
+from workers.commits import Commits, Part
 from workers.desk import Desk
 from workers.handling import Handling, Unit
 from workers.outage import Outage
-from workers.parking import Handled, Parking
+from workers.parking import Handled, Parking, Steps
 from workers.routing import HANDLER_TIMEOUT_S
 
 IDLE_BLOCK_MS = 10_000
@@ -26,25 +25,27 @@ IDLE_BLOCK_MS = 10_000
 _BUDGETS_AHEAD = 2
 """A worker keeps no more entries than it can handle in so many budgets."""
 
-_TOLD_EVERY_S = 5.0
-
 log = get_logger("workers.worker")
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """`channels` to consume; a batch is at most `batch` entries and `budget_s` of handling."""
+    """`channels` to consume; a batch is at most `batch` entries and `budget_s` of handling.
+
+    `lease_s` is how long others leave to a silent worker what it took.
+    """
 
     channels: tuple[str, ...]
     batch: int = 32
     budget_s: float = 0.005
+    lease_s: float = 10.0
 
 
 class Worker:
     """Takes and handles entries under `name` until `stop`.
 
     `desk` is shared with the watchdog. `looked` is set when the layer answered for the first
-    time.
+    time. `failure` says why it can never work on this layer, where that is so.
     """
 
     def __init__(
@@ -57,44 +58,50 @@ class Worker:
     ) -> None:
         self.name = name
         self.desk = Desk()
-        self.looked = threading.Event()
+        self.failure: str | None = None
         self._layer = layer
         self._handling = handling
         self._settings = settings
         self._stopping = threading.Event()
+        self._refusals = Outage(name, self._stopping, random)
         self._outage = Outage(name, self._stopping, random)
         self._parking = Parking()
+        part = Part(name, layer, handling, self.desk, self._parking, self._outage, self._refusals)
+        self._commits = Commits(part, settings.channels)
+        self.looked = self._commits.answered
         self._allowance = settings.batch
-        self._dropped = 0
-        self._dropped_told_s = 0.0
 
     def stop(self) -> None:
         """End after the unit in hand; the rest goes back. Someone must also unblock the layer."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Work until stopped."""
+        """Work until stopped, or until it turns out that this layer is none to work on."""
         while not self._stopping.is_set():
             try:
                 self._turn()
-            except LayerUnavailable:
+            except (LayerUnavailable, StepRefused):
                 continue  # raised only while stopping
+            except ConfigurationError as error:
+                self.failure = str(error)
+                return
             except Exception:
                 log.error("turn_failed", worker=self.name, exc_info=True)
+                self._commits.doubt()
                 self._stopping.wait(0.5)
         self._end()
 
     def _turn(self) -> None:
         """Commit what was handled, take more, handle that."""
-        if self.desk.is_unsettled():
+        if self.desk.is_unsettled() or self._commits.is_in_doubt(time.monotonic()):
             with self.desk.settling:
                 self.desk.forget_back()
-                self._recover()
+                self._commits.recover()
         handled = [*self._retried(), *self.desk.collect()]
         waiting = self.desk.waiting()
         if handled or not self.looked.is_set():
             wanted = 0 if self._parking.is_crowded else max(0, self._allowance - waiting)
-            self._commit(handled, (), wanted)
+            self._commits.commit(handled, (), wanted)
         elif not waiting:
             self._take()
         self._handle_batch()
@@ -121,7 +128,7 @@ class Worker:
                 waiting = self.desk.waiting()
                 is_slow = now_s - before_s > self._settings.budget_s
                 if waiting and (is_slow or waiting > _BUDGETS_AHEAD * count):
-                    self._commit(self.desk.collect(), self.desk.empty(), count)
+                    self._commits.commit(self.desk.collect(), self.desk.empty(), count)
                 return
 
     def _handled(self, unit: Unit) -> Handled:
@@ -129,8 +136,15 @@ class Worker:
             steps = self._handling.handle(unit, self._begin)
         except Exception:
             log.error("unit_failed", worker=self.name, channel=unit[0].channel, exc_info=True)
-            steps = self._handling.failure(unit, "its handling failed")
+            steps = self._failure(unit, "its handling failed")
         return Handled(unit, steps)
+
+    def _failure(self, unit: Unit, reason: str) -> Steps:
+        try:
+            return self._handling.failure(unit, reason)
+        except Exception:
+            log.error("failure_failed", worker=self.name, channel=unit[0].channel, exc_info=True)
+            return self._handling.acknowledged(unit)
 
     def _begin(self, timeout_s: float) -> None:
         self.desk.begin(time.monotonic(), timeout_s)
@@ -145,113 +159,42 @@ class Worker:
 
     def _given_up(self, handled: Handled) -> Handled:
         log.error("list_full", worker=self.name, channel=handled.unit[0].channel)
-        refused = {step.entry_id for step in handled.steps}
-        unit = tuple(entry for entry in handled.unit if entry.id in refused)
-        return Handled(unit, self._handling.failure(unit, "a list was full"))
+        unit = handled.left()
+        return Handled(unit, self._failure(unit, "a list was full"))
 
     def _take(self) -> None:
-        due_s, block_ms = self._parking.next_due_s(), IDLE_BLOCK_MS
-        if due_s is not None:
-            block_ms = max(1, min(block_ms, round(1000 * (due_s - time.monotonic()))))
+        now_s = time.monotonic()
+        due = [
+            due_s for due_s in (self._parking.next_due_s(), self._commits.next_look_s()) if due_s
+        ]
+        wait_ms = (round(1000 * (due_s - now_s)) for due_s in due)
+        block_ms = max(1, min((IDLE_BLOCK_MS, *wait_ms)))
         if self._parking.is_crowded:
             self._stopping.wait(block_ms / 1000)
             return
         try:
             channels, count = self._settings.channels, self._allowance
-            self.desk.put(self._layer.take(self.name, channels, count, block_ms))
-            self._outage.over()
-        except LayerUnavailable as error:
-            self._outage.wait(error)
-            self._recover()
-
-    def _commit(self, handled: Sequence[Handled], back: tuple[int, ...], count: int) -> None:
-        """Commit, again and again while the broker is away; the lease decides what had happened."""
-        try:
-            self._commit_until_answered(handled, back, count)
-        except LayerUnavailable:
-            self.desk.restore(handled)
-            raise
-        except Exception:
-            # Steps that cannot even be packed must not take their neighbours along.
-            log.error("commit_failed", worker=self.name, exc_info=True)
-            self._commit_until_answered((), back, 0)
-            for unit in handled:
-                self._commit_failure(unit)
-
-    def _commit_failure(self, handled: Handled) -> None:
-        steps = self._handling.failure(handled.unit, "its effects could not be committed")
-        try:
-            self._commit_until_answered([Handled(handled.unit, steps)], (), 0)
-        except ChannelsBoardError as error:
-            log.error("failure_not_committed", channel=handled.unit[0].channel, reason=str(error))
-
-    def _commit_until_answered(
-        self, handled: Sequence[Handled], back: tuple[int, ...], count: int
-    ) -> None:
-        steps = [step for unit in handled for step in unit.steps]
-        is_repeated = False
-        while True:
-            channels = self._settings.channels if count else ()
-            try:
-                committed = self._layer.commit(self.name, steps, back, channels, count)
-                break
-            except LayerUnavailable as error:
-                self._outage.wait(error)
-                # What the lost answer may have leased is found by `held`.
-                is_repeated, count = True, 0
-        self._answered()
-        self.desk.put(committed.taken)
-        self._settle(handled, committed.outcomes, is_repeated)
-        if is_repeated:
-            self._recover()
-
-    def _settle(
-        self, handled: Sequence[Handled], outcomes: Sequence[Outcome], is_repeated: bool
-    ) -> None:
-        if all(outcome.verdict is Verdict.DONE and not outcome.dropped for outcome in outcomes):
+            taken = self._layer.take(self.name, channels, count, block_ms)
+        except (LayerUnavailable, StepRefused) as error:
+            self._commits.doubt()
+            away = isinstance(error, LayerUnavailable)
+            (self._outage if away else self._refusals).wait(error)
             return
-        at, now_s = 0, time.monotonic()
-        for unit in handled:
-            own = outcomes[at : at + len(unit.steps)]
-            at += len(unit.steps)
-            refused = tuple(
-                step
-                for step, outcome in zip(unit.steps, own, strict=True)
-                if outcome.verdict is Verdict.FULL
-            )
-            channel = unit.unit[0].channel
-            if refused:
-                self._parking.add(unit.parked(now_s, refused))
-            if not is_repeated and any(outcome.verdict is Verdict.FENCED for outcome in own):
-                log.warning("lease_lost", worker=self.name, channel=channel)
-            self._dropped += sum(outcome.dropped for outcome in own)
-        if self._dropped and now_s - self._dropped_told_s > _TOLD_EVERY_S:
-            log.warning("effects_dropped", worker=self.name, dropped=self._dropped)
-            self._dropped, self._dropped_told_s = 0, now_s
-
-    def _recover(self) -> None:
-        """Find what an answer that never came had leased to this worker."""
-        while True:
-            try:
-                held = self._layer.held(self.name)
-                break
-            except LayerUnavailable as error:
-                self._outage.wait(error)
-        self._answered()
-        known = self.desk.knows() | self._parking.ids()
-        self.desk.put(entry for entry in held if entry.id not in known)
-
-    def _answered(self) -> None:
-        self.looked.set()
-        self._outage.over()
+        self.desk.put(taken)
+        self._commits.was_answered()
+        self._refusals.over()
+        if taken and time.monotonic() - now_s > self._settings.lease_s / 2:
+            # This process may have been stopped with the answer before it, for longer than a lease.
+            self._commits.recover()
 
     def _end(self) -> None:
         """Commit what is handled, fail what met full lists, give back the rest."""
         try:
-            self._commit([*self._parking.all(), *self.desk.collect()], self.desk.empty(), 0)
+            handled = [*self._parking.all(), *self.desk.collect()]
+            self._commits.commit(handled, self.desk.empty(), 0)
             refused = [self._given_up(unit) for unit in self._parking.all()]
             if refused:
-                self._commit(refused, (), 0)
+                self._commits.commit(refused, (), 0)
             self._layer.retire(self.name)
-        except LayerUnavailable as error:
+        except (LayerUnavailable, StepRefused, ConfigurationError) as error:
             log.warning("left_in_haste", worker=self.name, reason=str(error.__cause__ or error))

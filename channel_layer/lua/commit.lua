@@ -5,15 +5,24 @@
 -- turns where the taking begins.
 -- Gives {verdict an item, taken entries, ms until the next delayed entry is due or -1}. A verdict
 -- is: operations dropped (0 or more), -1 when the lease was lost, or the name of a full channel.
+-- A worker that was reclaimed as dead has no leases and gets none.
 
 local worker, items, back, sources, count, turn = args[5], args[6], args[7], args[8], args[9], args[10]
 local lease = base .. 'lease:' .. worker
 local DUE_TOKEN_MS = 250
 
 -- The ids that the worker holds, read once; those that end in this call are told to the broker once.
-local held, ended_ids = {}, {}
+local held, ended_ids, is_gone_worker = {}, {}, false
 if #items + #back > 0 then
   for _, id in ipairs(call('HKEYS', lease)) do held[id] = true end
+  is_gone_worker = held[GONE_MARK]
+elseif count > 0 then
+  is_gone_worker = call('HEXISTS', lease, GONE_MARK) == 1
+end
+if is_gone_worker then
+  local lost = {}
+  for i = 1, #items do lost[i] = -1 end
+  return {lost, {}, -1}
 end
 local function is_held(id) return held[text(id)] end
 local function let_go(id)

@@ -1,19 +1,19 @@
--- Takes the oldest dead letters out and sends what they hold once more, as if it were new.
+-- Takes one dead letter out and sends what it holds once more, as if it were new.
 --
--- [5] how many at most; [6] 1 to send them, 0 to drop them. Gives how many were taken out.
+-- [5] the letter as it lies there; [6] 1 to send it, 0 to drop it. Gives 1, or 0 when it was not
+-- there any more.
 
-local count, again = args[5], args[6]
-local letters = call('LPOP', base .. 'dead', math.min(count, CHUNK)) or {}
-for _, letter in ipairs(letters) do
+local letter, again = args[5], args[6]
+local found = call('LREM', base .. 'dead', 1, letter)
+if found == 1 then
   call('HINCRBY', base .. 'stat', 'dead_bytes', -#letter)
   if again == 1 then
     local parts = cmsgpack.unpack(letter)
     local list, entry = parts[3], parts[4]
-    local h, l = header_of(entry), state(list)
+    local h = header_of(entry)
     local ttl_ms = h.expires > 0 and h.expires - h.sent or 0
-    local tail = string.sub(entry, HEADER + 1)
-    append(list, h.kind, tail, h.order, 0, ttl_ms)
+    append(list, h.kind, string.sub(entry, HEADER + 1), h.order, 0, ttl_ms)
   end
 end
 save()
-return #letters
+return found

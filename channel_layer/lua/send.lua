@@ -6,6 +6,7 @@
 -- batch whose answer was lost may be repeated. Gives one verdict an operation (operations.lua).
 
 local client, number, ordered, operations = args[5], args[6], args[7] == 1, args[8]
+local OPEN = 10
 local KEPT = 16  -- results kept; a client has fewer batches under way
 local LIFE_MS = ordered and 86400000 or 60000  -- how long after a lost answer it may be repeated
 local batch_key = base .. 'batch:' .. client
@@ -28,10 +29,22 @@ local function chain_end(first)
 end
 
 local verdicts, first = {}, 1
+
+-- A socket is not registered behind its own connect that found no room.
+local function refusal_before(i)
+  local before, verdict = operations[i - 1], verdicts[i - 1]
+  if type(verdict) ~= 'string' or not is_send(before) then return nil end
+  local receipt = receipt_of(string.rep('\0', HEADER) .. before[3])
+  return receipt == operations[i][2] and verdict or nil
+end
+
 while first <= #operations do
   local last = chain_end(first)
   local full = last > first and first_full({unpack(operations, first, last)}) or nil
-  for i = first, last do verdicts[i] = full or perform(operations[i]) end
+  for i = first, last do
+    local refused = operations[i][1] == OPEN and refusal_before(i)
+    verdicts[i] = full or refused or perform(operations[i])
+  end
   first = last + 1
 end
 save()

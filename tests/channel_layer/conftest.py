@@ -132,6 +132,15 @@ def leases(request: pytest.FixtureRequest) -> Leases:
 
 
 @pytest.fixture(params=["memory", "blocking"])
+def roomy(request: pytest.FixtureRequest) -> Leases:
+    """As `leases`, with the bounds that users have."""
+    if request.param == "memory":
+        clock = Clock()
+        return Leases(MemoryLayer(clock), clock.pass_ms)
+    return Leases(request.getfixturevalue("plain"), lambda ms: time.sleep(ms / 1000))
+
+
+@pytest.fixture(params=["memory", "blocking"])
 def short_lived(request: pytest.FixtureRequest) -> Iterator[Leases]:
     """As `leases`, with memberships that last for a second."""
     if request.param == "memory":

@@ -2,8 +2,9 @@
 
 import pytest
 
+from channel_layer import entries
 from channel_layer.arrivals import Arrivals
-from channel_layer.layer import Entry, Kind
+from channel_layer.layer import Entry, Kind, Position, Replay
 from shared import codec
 from shared.errors import InvalidMessage
 
@@ -45,6 +46,32 @@ def test_receipts_are_messages_too() -> None:
     arrivals = Arrivals()
     arrivals.take_in(INBOX, entry(Kind.RECEIPT, "s.P!1", codec.pack({"kind": "done"})))
     assert arrivals.ready([INBOX]) == ("s.P!1", {"kind": "done"})
+
+
+def test_excluded_members_get_nothing() -> None:
+    """A group message with a position is a plain message for all members but the excluded ones."""
+    arrivals = Arrivals()
+    for member in ("s.P!1", "s.P!2"):
+        arrivals.take_in(INBOX, entry(Kind.JOIN, member, b"g"))
+    position = Position("e.1", 7)
+    packed = entries.pack_group_message(codec.pack({"n": 1}), position, ["s.P!1"])
+    arrivals.take_in(INBOX, entry(Kind.GROUP_MORE, "g", packed))
+    assert arrivals.ready([INBOX]) == ("s.P!2", {"n": 1})
+    assert arrivals.ready([INBOX]) is None
+
+
+def test_a_replay_is_its_messages() -> None:
+    """What a channel missed arrives message by message, in order; a gap is nothing to a reader."""
+    arrivals = Arrivals()
+    missed = tuple((number, codec.pack({"n": number})) for number in (3, 4))
+    for replay in (
+        Replay("g", Position("e", 4), missed, False, True),
+        Replay("g", Position("e", 9), (), True, True),
+    ):
+        arrivals.take_in(INBOX, entry(Kind.REPLAY, "s.P!1", entries.pack_replay(replay)))
+    assert [arrivals.ready([INBOX]) for _ in range(3)] == [
+        *(("s.P!1", {"n": 3}), ("s.P!1", {"n": 4}), None)
+    ]
 
 
 def test_a_payload_that_is_no_message() -> None:

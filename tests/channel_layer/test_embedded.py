@@ -42,6 +42,18 @@ def test_it_keeps_its_data(valkey: EmbeddedValkey, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "var" / "valkey").stat().st_mode) == 0o700
 
 
+def test_when_it_writes_to_the_disk(tmp_path: Path) -> None:
+    """Each second, unless it is told to write before it answers."""
+    for options, expected in (({}, "everysec"), ({"appendfsync": "always"}, "always")):
+        valkey = EmbeddedValkey(tmp_path / expected, **options)
+        valkey.start()
+        try:
+            with redis.Redis.from_url(valkey.url) as client:
+                assert client.config_get("appendfsync") == {"appendfsync": expected}
+        finally:
+            valkey.stop()
+
+
 def test_a_folder_serves_one(valkey: EmbeddedValkey, tmp_path: Path) -> None:
     """A second one on the folder of a running one is refused; stopping twice is fine."""
     second = EmbeddedValkey(tmp_path / "var" / "valkey")

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from channel_layer import entries
-from channel_layer.layer import Entry, Kind, Send
+from channel_layer.layer import Entry, GroupMessage, Kind, Position, Replay, Send
 from channel_layer.redis_blocking import RedisLayer
 from shared.errors import InvalidMessage
 
@@ -72,3 +72,56 @@ def test_the_scripts_write_the_same(order: int, payload: bytes, blocking: RedisL
     assert (entry.channel, entry.payload) == ("e", payload)
     assert (entry.receipt, entry.order, entry.attempt) == ("P!c", order, 1)
     assert blocking.held("w")[-1] == entry
+
+
+texts = st.text("abc.-_0", min_size=1, max_size=40)
+positions = st.builds(Position, texts, st.integers(0, 2**53))
+
+
+@given(st.binary(max_size=60), st.none() | positions, st.lists(names, max_size=4, unique=True))
+def test_a_group_message_comes_back(
+    payload: bytes, position: Position | None, exclude: list[str]
+) -> None:
+    """What a GROUP_MORE entry was packed of is what its reader gets."""
+    packed = entries.pack_group_message(payload, position, exclude)
+    expected = GroupMessage(payload, position, frozenset(exclude))
+    assert entries.group_message(Entry(1, Kind.GROUP_MORE, "g", packed)) == expected
+
+
+replays = st.builds(
+    lambda group, position, first, payloads, is_gap, is_end: Replay(
+        group, position, tuple(enumerate(payloads, first)), is_gap, is_end
+    ),
+    texts,
+    positions,
+    st.integers(1, 2**53),
+    st.lists(st.binary(max_size=30), max_size=4),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+@given(replays)
+def test_a_replay_comes_back(replay: Replay) -> None:
+    """What a REPLAY entry was packed of is what its reader gets."""
+    packed = entries.pack_replay(replay)
+    assert entries.replay(Entry(1, Kind.REPLAY, "s.P!1", packed)) == replay
+
+
+@given(replays, st.data())
+def test_a_cut_replay_is_refused(replay: Replay, data: st.DataObject) -> None:
+    """A replay that ends too early is no replay; no message of it comes out shortened."""
+    packed = entries.pack_replay(replay)
+    cut = packed[: data.draw(st.integers(0, len(packed) - 1))]
+    with pytest.raises(InvalidMessage):
+        entries.replay(Entry(1, Kind.REPLAY, "s.P!1", cut))
+
+
+@given(st.sampled_from((Kind.GROUP_MORE, Kind.REPLAY)), st.binary(max_size=80))
+def test_foreign_payloads_are_refused_or_read(kind: Kind, payload: bytes) -> None:
+    """Whatever bytes stand in such an entry, its reader raises InvalidMessage or nothing."""
+    read = entries.group_message if kind is Kind.GROUP_MORE else entries.replay
+    try:
+        read(Entry(1, kind, "s.P!1", payload))
+    except InvalidMessage:
+        return

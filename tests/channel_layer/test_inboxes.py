@@ -108,6 +108,53 @@ async def test_expired_entries_are_skipped(twisted: TwistedLayer, blocking: Redi
 
 
 @ensureDeferred
+async def test_a_batch_is_bounded_in_bytes(twisted: TwistedLayer, blocking: RedisLayer) -> None:
+    """A read gives a mebibyte at most, or one entry that is larger; the next one goes on."""
+    await begin(twisted)
+    sizes = [300_000, 300_000, 300_000, 300_000, 1_100_000, 10]
+    for n, size in enumerate(sizes):
+        blocking.perform([Send(INBOX + "c", b"%d" % n + b"x" * size, urgent=True)])
+    numbers, acknowledged = [], 0
+    while sum(map(len, numbers)) < len(sizes):
+        batch = await twisted.read_inbox(INBOX, acknowledged, 100)
+        numbers.append([int(entry.payload[:1]) for entry in batch.entries])
+        acknowledged = batch.entries[-1].id
+    assert numbers == [[0, 1, 2], [3], [4], [5]]
+
+
+@ensureDeferred
+async def test_many_small_entries_come_together(
+    twisted: TwistedLayer, blocking: RedisLayer
+) -> None:
+    """Up to the number asked for comes in one read, past the script's own portions."""
+    await begin(twisted)
+    for _ in range(3):
+        blocking.perform([Send(INBOX + "c", b"", urgent=True) for _ in range(70)])
+    batch = await twisted.read_inbox(INBOX, 0, 200)
+    assert len(batch.entries) == 200
+    assert len((await twisted.read_inbox(INBOX, batch.entries[-1].id, 200)).entries) == 10
+
+
+@ensureDeferred
+async def test_what_is_no_entry_is_passed_over(
+    twisted: TwistedLayer, blocking: RedisLayer, redis_url: str, settings: LayerSettings
+) -> None:
+    """Foreign bytes in an inbox stop nobody: what stands around them is read, once."""
+    await begin(twisted)
+    garbage = [b"", b"short", b"\xff" * 36, b"\xff" * 200, b"\0" * 34 + b"\x09" * 91]
+    with redis.Redis.from_url(redis_url) as broker:
+        for number, foreign in enumerate(garbage):
+            broker.rpush(RedisKeys(settings.prefix).list(INBOX), foreign)
+            blocking.perform([Send(INBOX + "c", b"%d" % number)])
+        broker.rpush(RedisKeys(settings.prefix).list(INBOX), b"\xff" * 300)
+    batch = await twisted.read_inbox(INBOX, 0, 100)
+    assert payloads(batch) == [b"0", b"1", b"2", b"3", b"4"]
+    blocking.perform([Send(INBOX + "c", b"last")])
+    batch = await twisted.read_inbox(INBOX, batch.entries[-1].id, 100)
+    assert payloads(batch) == [b"last"]
+
+
+@ensureDeferred
 async def test_a_flush_changes_the_epoch(twisted: TwistedLayer, blocking: RedisLayer) -> None:
     """A waiting reader learns at its next look that all was lost, and misses nothing new."""
     first = await begin(twisted)
@@ -127,7 +174,7 @@ async def test_a_long_absence_changes_the_epoch(
 ) -> None:
     """An inbox unread for longer than entries live is out of its groups, and is told so.
 
-    The time of the last read is put back by hand, a minute and more.
+    The time of the last read is put back by hand, a minute and more, and the broker's start too.
     """
     first = await begin(twisted)
     blocking.perform([Join("g", INBOX + "c"), Join("h", INBOX + "c")])
@@ -136,6 +183,7 @@ async def test_a_long_absence_changes_the_epoch(
         kept = unpacked_meta(broker.get(meta))
         kept["read"] -= 100_000
         broker.set(meta, META.pack(*kept.values()))
+        broker.set(RedisKeys(settings.prefix).up_since, kept["read"])
     lost = [SendGroup("g", b"lost")] * 2
     assert [outcome.dropped for outcome in blocking.perform(lost)] == [1, 0]
     assert blocking.group_channels("g") == []

@@ -3,6 +3,7 @@
 import pytest
 
 from channel_layer.layer import (
+    Committed,
     Done,
     Drop,
     Entry,
@@ -105,6 +106,19 @@ def test_a_dead_worker_is_reclaimed(leases: Leases) -> None:
     assert leases.layer.held("dead") == ()
 
 
+def test_the_last_words_of_the_dead(leases: Leases) -> None:
+    """What a worker sent before it was reclaimed as dead does nothing and takes nothing after."""
+    sent(leases, "work", b"1", b"2")
+    (one,) = leases.layer.take("dead", ["work"], 1)
+    leases.layer.reclaim(["dead"])
+    late = leases.layer.commit("dead", [Done(one.id, (Send("a", b""),))], (), ["work"], 5)
+    assert late == Committed((Outcome(Verdict.FENCED),), (), None)
+    assert leases.layer.take("dead", ["work"], 5) == leases.layer.held("dead") == ()
+    assert leases.layer.take("w", ["a"], 1) == ()
+    assert leases.layer.reclaim(["dead"], lease_ms=0).returned == 0
+    assert len(leases.layer.take("w", ["work"], 5)) == 2
+
+
 def test_silence_is_death(leases: Leases) -> None:
     """Without a sign of life for the lease time a worker is dead; a heartbeat is a sign."""
     sent(leases, "work", b"1", b"2")
@@ -120,10 +134,10 @@ def test_silence_is_death(leases: Leases) -> None:
 def test_past_the_attempt_limit(leases: Leases) -> None:
     """An entry that killed its workers ends in the dead letters, and its sender is told."""
     sent(leases, "work", b"poison", receipt=REPLY, order=5)
-    for attempt in (1, 2):
-        assert [entry.attempt for entry in leases.layer.take("w", ["work"], 1)] == [attempt]
-        expected = Reclaimed(("w",), 1, 0) if attempt == 1 else Reclaimed(("w",), 0, 1)
-        assert leases.layer.reclaim(["w"], attempt_limit=2) == expected
+    for attempt, name in ((1, "first"), (2, "second")):
+        assert [entry.attempt for entry in leases.layer.take(name, ["work"], 1)] == [attempt]
+        expected = Reclaimed((name,), 1, 0) if attempt == 1 else Reclaimed((name,), 0, 1)
+        assert leases.layer.reclaim([name], attempt_limit=2) == expected
     assert leases.layer.take("w", ["work"], 1) == ()
     letter = leases.layer.dead_letters()[0]
     assert (letter.list_name, letter.entry.payload) == ("work", b"poison")

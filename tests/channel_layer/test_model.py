@@ -1,10 +1,11 @@
 """Random steps hold the body on Redis against the memory layer, step by step."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -17,72 +18,32 @@ from hypothesis.stateful import (
 )
 
 from channel_layer.capacities import Capacities
-from channel_layer.layer import (
-    Capacity,
-    Committed,
-    Done,
-    Drop,
-    Entry,
-    Join,
-    Leave,
-    Operation,
-    Retry,
-    Send,
-    SendGroup,
-    SendReceipt,
-)
+from channel_layer.layer import Committed, Done, Entry, Operation, Retry
 from channel_layer.memory import MemoryLayer
+from channel_layer.memory_registry import EPOCH
 from channel_layer.redis_blocking import RedisLayer
-from shared import codec
+from channel_layer.redis_keys import RedisKeys
 from shared.settings import LayerSettings
+from tests.channel_layer.model_steps import (
+    FAR_MS,
+    GROUPS,
+    INBOXES,
+    LISTS,
+    PATTERNS,
+    UNORDERED,
+    USUAL,
+    WORK,
+    Sight,
+    broadcasts,
+    events,
+    facts,
+    operations,
+    resumptions,
+    sockets_steps,
+)
 
-CHANNELS = ("a", "b", "c?x", "s.P!1", "s.P!2", "s.Q!1")
-LISTS = ("a", "b", "c?x", "s.P!", "s.Q!")
-WORK = ("a", "b", "c?x")
 WORKERS = ("w1", "w2")
-GROUPS = ("g", "h")
-FAR_MS = 1_000_000
-PATTERNS = {"b": Capacity(4, 400), "s.Q*": 3}
-
-channels = st.sampled_from(CHANNELS)
-groups = st.sampled_from(GROUPS)
-numbers = itertools.count(2**33)  # of one length when packed
-
-
-def payload(size: int) -> bytes:
-    """A packed message like no other, so that entries of both bodies can be told apart."""
-    return codec.pack({"n": next(numbers), "x": b"x" * size})
-
-
-sends = st.builds(
-    lambda channel, size, receipt, order, chained, delay, urgent: Send(
-        channel, payload(size), receipt, order, chained, None, delay, urgent
-    ),
-    channels,
-    st.integers(0, 120),
-    st.sampled_from(("", "", "s.P!1")),
-    st.integers(0, 9),
-    st.booleans(),
-    st.sampled_from((0, 0, 0, FAR_MS)),
-    st.sampled_from((False, False, True)),
-)
-operations: st.SearchStrategy[Operation] = st.one_of(
-    sends,
-    sends,
-    st.builds(lambda group, size: SendGroup(group, payload(size)), groups, st.integers(0, 60)),
-    st.builds(Join, groups, channels),
-    st.builds(Leave, groups, channels),
-    st.builds(lambda channel: SendReceipt(channel, payload(3), 1), channels),
-    st.builds(Drop, st.sampled_from(("a", "c?x"))),
-)
-
-
-def facts(entry: Entry) -> tuple[Any, ...]:
-    """All of an entry but its id and time, which are each body's own."""
-    return (
-        *(entry.kind, entry.channel, entry.payload, entry.receipt),
-        *(entry.order, entry.attempt, entry.chained),
-    )
+READER = "reader"
 
 
 class Models(RuleBasedStateMachine):
@@ -94,25 +55,36 @@ class Models(RuleBasedStateMachine):
     @initialize()
     def both_begin_empty(self) -> None:
         name = f"{type(self).settings.prefix}-{next(type(self).prefixes)}"
-        usual = Capacity(8, 1500)
         one = type(self).settings
         self.redis = RedisLayer(
-            LayerSettings(one.url, name, group_expiry_s=3600), Capacities(usual, PATTERNS)
+            LayerSettings(one.url, name, group_expiry_s=3600), Capacities(USUAL, PATTERNS)
         )
         self.memory = MemoryLayer(
-            lambda: 1_700_000_000_000, group_expiry=3600, capacities=Capacities(usual, PATTERNS)
+            lambda: 1_700_000_000_000, group_expiry=3600, capacities=Capacities(USUAL, PATTERNS)
         )
+        self.layers = (self.redis, self.memory)
+        for layer in self.layers:
+            layer.take("w", ["a"], 1)  # a first step, so that there is an epoch
+        with redis.Redis.from_url(one.url) as broker:
+            epoch = broker.get(RedisKeys(name).epoch).decode()
+        self.sight = Sight((epoch, EPOCH))
         self.pairs: dict[str, list[tuple[Entry, Entry]]] = {worker: [] for worker in WORKERS}
+        self.names = {worker: worker for worker in WORKERS}
+
+    def sided(self, asked: Sequence[Operation], side: int) -> tuple[Operation, ...]:
+        return tuple(self.sight.sided(operation, side) for operation in asked)
 
     @rule(batch=st.lists(operations, min_size=1, max_size=6))
-    def perform(self, batch: list[Operation]) -> None:
-        assert self.redis.perform(batch) == self.memory.perform(batch)
+    def perform(self, batch: Sequence[Operation]) -> None:
+        ours, models = (
+            layer.perform(self.sided(batch, side)) for side, layer in enumerate(self.layers)
+        )
+        assert ours == models
 
     @rule(worker=st.sampled_from(WORKERS), count=st.integers(1, 6))
     def take(self, worker: str, count: int) -> None:
-        self.pair(
-            worker, self.redis.take(worker, WORK, count), self.memory.take(worker, WORK, count)
-        )
+        name = self.names[worker]
+        self.pair(worker, *(layer.take(name, WORK, count) for layer in self.layers))
 
     @rule(
         data=st.data(),
@@ -123,74 +95,153 @@ class Models(RuleBasedStateMachine):
     def commit(self, data: st.DataObject, worker: str, count: int, force: bool) -> None:
         items: list[tuple[Done | Retry, Done | Retry]] = []
         back: list[tuple[int, int]] = []
-        for redis_one, memory_one in self.pairs[worker]:
+        for pair in self.pairs[worker]:
             choice = data.draw(st.sampled_from(("keep", "done", "done", "retry", "back")))
             if choice == "done":
-                ops = tuple(data.draw(st.lists(operations, max_size=3)))
-                items.append((Done(redis_one.id, ops, force), Done(memory_one.id, ops, force)))
+                asked = data.draw(st.lists(operations, max_size=3))
+                ours, models = (
+                    Done(entry.id, self.sided(asked, side), force)
+                    for side, entry in enumerate(pair)
+                )
+                items.append((ours, models))
             elif choice == "retry":
                 delay_ms = data.draw(st.sampled_from((0, FAR_MS)))
-                retries = [Retry(e.id, delay_ms, 2, "r") for e in (redis_one, memory_one)]
-                items.append((retries[0], retries[1]))
+                one, other = (Retry(entry.id, delay_ms, 2, "r") for entry in pair)
+                items.append((one, other))
             elif choice == "back":
-                back.append((redis_one.id, memory_one.id))
+                back.append((pair[0].id, pair[1].id))
         answers = [
             layer.commit(
-                worker,
+                self.names[worker],
                 [pair[side] for pair in items],
                 [pair[side] for pair in back],
                 WORK,
                 count,
             )
-            for side, layer in enumerate((self.redis, self.memory))
+            for side, layer in enumerate(self.layers)
         ]
         self.compare_commits(worker, *answers)
 
-    def compare_commits(self, worker: str, redis_one: Committed, memory_one: Committed) -> None:
-        assert redis_one.outcomes == memory_one.outcomes
-        assert (redis_one.next_due_ms is None) == (memory_one.next_due_ms is None)
-        self.pair(worker, redis_one.taken, memory_one.taken)
+    def compare_commits(self, worker: str, ours: Committed, models: Committed) -> None:
+        assert ours.outcomes == models.outcomes
+        assert (ours.next_due_ms is None) == (models.next_due_ms is None)
+        self.pair(worker, ours.taken, models.taken)
 
     def pair(self, worker: str, ours: tuple[Entry, ...], models: tuple[Entry, ...]) -> None:
-        assert list(map(facts, ours)) == list(map(facts, models))
-        known = {(entry.channel, entry.payload): entry for _, entry in self.pairs[worker]}
-        known.update(((entry.channel, entry.payload), entry) for entry in models)
-        held = self.redis.held(worker)
-        self.pairs[worker] = [(entry, known[entry.channel, entry.payload]) for entry in held]
+        self.compare(ours, models)
+        held = {entry.id for entry in self.redis.held(self.names[worker])}
+        known = (*self.pairs[worker], *zip(ours, models, strict=True))
+        self.pairs[worker] = [pair for pair in known if pair[0].id in held]
 
-    @rule(worker=st.sampled_from(WORKERS), limit=st.integers(1, 3))
-    def reclaim(self, worker: str, limit: int) -> None:
-        ours = self.redis.reclaim([worker], attempt_limit=limit, lease_ms=FAR_MS)
-        assert ours == self.memory.reclaim([worker], attempt_limit=limit, lease_ms=FAR_MS)
+    def compare(self, ours: tuple[Entry, ...], models: tuple[Entry, ...]) -> None:
+        assert len(ours) == len(models)
+        for one, other in zip(ours, models, strict=True):
+            assert self.sight.same(one, other), (one, other)
+
+    @rule(
+        worker=st.sampled_from(WORKERS),
+        limit=st.integers(1, 3),
+        end=st.sampled_from(("retired", "followed", "named dead")),
+    )
+    def end_worker(self, worker: str, limit: int, end: str) -> None:
+        """Its successor has another name; without one, its own last words are still to come."""
+        name = self.names[worker]
+        if end == "retired":
+            for layer in self.layers:
+                layer.retire(name)
+        else:
+            ours = self.redis.reclaim([name], attempt_limit=limit, lease_ms=FAR_MS)
+            assert ours == self.memory.reclaim([name], attempt_limit=limit, lease_ms=FAR_MS)
         self.pairs[worker] = []
+        self.names[worker] = name + "+" if end == "followed" else name
 
-    @rule(worker=st.sampled_from(WORKERS))
-    def retire(self, worker: str) -> None:
-        self.redis.retire(worker)
-        self.memory.retire(worker)
-        self.pairs[worker] = []
-
-    @rule(names=st.lists(st.sampled_from(LISTS), min_size=1, max_size=3, unique=True))
+    @rule(names=st.lists(st.sampled_from((*WORK, *INBOXES)), min_size=1, max_size=3, unique=True))
     def receive(self, names: list[str]) -> None:
         assert self.redis.receive(names) == self.memory.receive(names)
+
+    @rule(inbox=st.sampled_from(INBOXES), count=st.integers(1, 20))
+    def read(self, inbox: str, count: int) -> None:
+        """Read an inbox entry by entry, as a server does."""
+        ours, models = (layer.take(READER, [inbox], count) for layer in self.layers)
+        self.compare(ours, models)
+        for layer, entries in zip(self.layers, (ours, models), strict=True):
+            layer.commit(READER, [Done(entry.id) for entry in entries])
+
+    @rule(
+        told=st.lists(broadcasts, max_size=5),
+        resumed=st.lists(resumptions, min_size=1, max_size=3),
+    )
+    def resume(self, told: list[Operation], resumed: list[Operation]) -> None:
+        """Sockets come back to a group with history, with room for what they missed."""
+        for inbox in INBOXES:
+            self.read(inbox, 100)
+        self.perform(told)
+        for inbox in INBOXES:
+            self.read(inbox, 100)
+        self.perform(resumed)
+        for inbox in INBOXES:
+            self.read(inbox, 100)
+
+    @rule(
+        opened=st.lists(sockets_steps, min_size=1, max_size=6),
+        sent=st.lists(events, max_size=2),
+        taken=st.booleans(),
+        silent_ms=st.sampled_from((-FAR_MS, -FAR_MS, FAR_MS)),
+    )
+    def die(
+        self, opened: list[Operation], sent: list[Operation], taken: bool, silent_ms: int
+    ) -> None:
+        """Servers fall silent with sockets open and events under way."""
+        self.perform([*opened, *sent])
+        if taken:
+            self.take(WORKERS[0], 6)
+        self.reap(silent_ms)
+        self.hear_all(UNORDERED[0])
+
+    @rule(silent_ms=st.sampled_from((-FAR_MS, FAR_MS)))
+    def reap(self, silent_ms: int) -> None:
+        """With less than no silence every server is silent."""
+        ours, models = (layer.reap_servers(silent_ms) for layer in self.layers)
+        assert sorted(ours.servers) == sorted(models.servers)
+        assert (ours.disconnects, ours.waiting) == (models.disconnects, models.waiting)
+
+    @rule(channel=st.sampled_from(UNORDERED))
+    def hear_all(self, channel: str) -> None:
+        taken = [layer.take(READER, [channel], 1000) for layer in self.layers]
+        assert sorted(map(facts, taken[0])) == sorted(map(facts, taken[1]))
+        for layer, entries in zip(self.layers, taken, strict=True):
+            layer.commit(READER, [Done(entry.id) for entry in entries])
+
+    @rule(
+        count=st.integers(1, 3),
+        channel=st.sampled_from(("*", "a", "websocket.*")),
+        again=st.booleans(),
+    )
+    def deal_with_dead_letters(self, count: int, channel: str, again: bool) -> None:
+        """What one reclaim buried lies there in any order."""
+        if self.letters(self.redis) == self.letters(self.memory):
+            name = "replay_dead_letters" if again else "drop_dead_letters"
+            ours, models = (getattr(layer, name)(count, channel) for layer in self.layers)
+            assert ours == models
+
+    def letters(self, layer: RedisLayer | MemoryLayer) -> list[tuple[Any, ...]]:
+        found = layer.dead_letters(1000)
+        return [(one.reason, one.list_name, facts(one.entry)) for one in found]
 
     @precondition(lambda self: hasattr(self, "redis"))
     @invariant()
     def the_same_is_held_and_pending(self) -> None:
-        for worker in WORKERS:
+        for worker in self.names.values():
             ours, models = self.redis.held(worker), self.memory.held(worker)
             assert sorted(map(facts, ours)) == sorted(map(facts, models))
         for name in LISTS:
-            ours, models = (layer.channel_statistics(name) for layer in (self.redis, self.memory))
+            ours_one, models_one = (layer.channel_statistics(name) for layer in self.layers)
             for figure in ("messages_pending", "messages_count", "channel_full_count"):
-                assert ours[figure] == models[figure], (name, figure)
+                assert ours_one[figure] == models_one[figure], (name, figure)
         for group in GROUPS:
             assert self.redis.group_channels(group) == self.memory.group_channels(group)
-        letters = [
-            [(one.reason, one.list_name, facts(one.entry)) for one in layer.dead_letters(1000)]
-            for layer in (self.redis, self.memory)
-        ]
-        assert sorted(letters[0]) == sorted(letters[1])
+            assert self.redis.group_members(group) == self.memory.group_members(group)
+        assert sorted(self.letters(self.redis)) == sorted(self.letters(self.memory))
 
     def teardown(self) -> None:
         if hasattr(self, "redis"):

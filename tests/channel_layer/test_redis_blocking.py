@@ -123,7 +123,7 @@ def test_a_broker_that_comes_back(
     free_port: int, tmp_path_factory: pytest.TempPathFactory, pool: ThreadPoolExecutor
 ) -> None:
     """Leases, lists and groups stand as they were when the broker was killed and is back."""
-    valkey = EmbeddedValkey(tmp_path_factory.mktemp("v"), free_port)
+    valkey = EmbeddedValkey(tmp_path_factory.mktemp("v"), free_port, appendfsync="always")
     valkey.start()
     layer = channel_layer.connect(valkey.url)
     layer.perform([Send("work", b"1"), Send("work", b"2")])
@@ -168,7 +168,7 @@ def test_several_workers_handle_each_message_once(
             while not stop.is_set():
                 taken = layer.commit(name, done, (), ["work"], 3).taken
                 if name == "w0":
-                    layer.reclaim(["w1"], attempt_limit=1000)
+                    layer.reclaim(lease_ms=0, attempt_limit=1000)
                 done = [Done(e.id, (Send("result", e.payload, urgent=True),)) for e in taken]
             layer.commit(name, done)
             layer.close()
@@ -190,9 +190,9 @@ def test_several_workers_handle_each_message_once(
 def test_dead_letters_can_be_replayed_or_dropped(blocking: RedisLayer) -> None:
     """An operator reads dead letters, sends some once more as new, and drops the rest."""
     blocking.perform([Send("work", b"%d" % n) for n in range(3)])
-    for _ in range(2):
-        blocking.take("w", ["work"], 3)
-        blocking.reclaim(["w"], attempt_limit=2)
+    for worker in ("one", "two"):
+        blocking.take(worker, ["work"], 3)
+        blocking.reclaim([worker], attempt_limit=2)
     assert [letter.entry.payload for letter in blocking.dead_letters()] == [b"0", b"1", b"2"]
     assert blocking.replay_dead_letters(1) == 1
     assert blocking.drop_dead_letters(9) == 2

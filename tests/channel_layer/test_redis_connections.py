@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from channel_layer.redis_connections import RedisConnections, packed
+from channel_layer.redis_connections import Ask, RedisConnections, packed
 
 
 @pytest.fixture
@@ -64,6 +64,40 @@ def test_an_ended_connection_is_made_anew(connections: RedisConnections, redis_u
     with redis.Redis.from_url(redis_url) as broker:
         broker.client_kill_filter(_id=str(before))
     assert own_id(connections) != before
+
+
+def test_an_outage_may_last(redis_url: str) -> None:
+    """However many attempts fail while the broker is away, the next one may succeed."""
+    pool = redis.ConnectionPool.from_url(
+        redis_url, protocol=2, socket_timeout=0.05, max_connections=3
+    )
+    connections = RedisConnections(pool)
+    for _ in range(5):
+        with pytest.raises(redis.TimeoutError):
+            connections.ask(packed((b"BLPOP", b"nothing", b"0.2")), 1)
+    assert connections.ask(packed((b"ECHO", b"back")), 1) == [b"back"]
+    connections.close()
+
+
+def test_each_connection_is_greeted(pool: redis.ConnectionPool, redis_url: str) -> None:
+    """Before its first call each new connection is greeted, once; a failed greeting ends it."""
+    greeted: list[int] = []
+
+    def greet(ask: Ask) -> None:
+        (number,) = ask(packed((b"CLIENT", b"ID")), 1)
+        greeted.append(number)
+        if len(greeted) == 2:
+            raise redis.ResponseError("not welcome")
+
+    connections = RedisConnections(pool, greet)
+    first = own_id(connections)
+    assert [own_id(connections), *greeted] == [first, first]
+    with redis.Redis.from_url(redis_url) as broker:
+        broker.client_kill_filter(_id=str(first))
+    with pytest.raises(redis.ResponseError, match="not welcome"):
+        own_id(connections)
+    assert own_id(connections) == greeted[2]
+    connections.close()
 
 
 def test_each_call_has_its_own(connections: RedisConnections) -> None:

@@ -5,11 +5,12 @@ import re
 import pytest
 import redis
 
-from channel_layer.layer import Done, Join, Retry, Send
+from channel_layer.layer import Done, History, Join, OpenSocket, Retry, Send, SendGroup
 from channel_layer.redis_blocking import RedisLayer
 from channel_layer.redis_keys import RedisKeys
 from shared.errors import ConfigurationError
 from shared.settings import LayerSettings
+from tests.channel_layer.facts import wait_for
 
 
 def test_names_stand_under_one_tag() -> None:
@@ -43,7 +44,7 @@ def test_the_table_of_keys_is_whole(
     """A layer in use has keys of the table only, and all but a few of them end by themselves."""
     exercise(blocking)
     table = RedisKeys.__module__ and __import__(RedisKeys.__module__, fromlist=["x"]).__doc__
-    known = set(re.findall(r"^    ([a-z]+)(?::[A-Z])* ", table or "", re.MULTILINE)) - {"key"}
+    known = set(re.findall(r"^    ([a-z_]+)(?::[A-Z])* ", table or "", re.MULTILINE)) - {"key"}
     with redis.Redis.from_url(redis_url) as client:
         found = {
             key.decode().removeprefix(RedisKeys(settings.prefix).base): client.ttl(key)
@@ -52,8 +53,10 @@ def test_the_table_of_keys_is_whole(
     kinds = {name.partition(":")[0] for name in found}
     assert kinds <= known
     assert {"list", "meta", "wake", "lease", "members", "servers", "delayed", "batch"} <= kinds
+    assert {"groups", "users", "devices", "log", "logmeta", "reaped"} <= kinds
     lasting = {name.partition(":")[0] for name, ttl in found.items() if ttl == -1}
-    assert lasting == {"lease", "workers", "dead", "id", "stat"}
+    settled = {"epoch", "run", "up_since", "format", "id", "stat"}
+    assert lasting == settled | {"lease", "workers", "dead", "servers", "sockets", "present"}
 
 
 def exercise(layer: RedisLayer) -> None:
@@ -67,3 +70,11 @@ def exercise(layer: RedisLayer) -> None:
     )
     one, two, _ = layer.take("w", ["work"], 3)
     layer.commit("w", [Done(one.id), Retry(two.id, 0, 1, "no")])
+    layer.perform(
+        [
+            *(OpenSocket("D!1", b"x"), OpenSocket("P!1", b"x"), Join("g", "D!1", user="u")),
+            SendGroup("g", b"x", history=History(1, 60_000)),
+        ]
+    )
+    wait_for(lambda: "D!" in layer.reap_servers(silent_ms=0).servers)
+    layer.perform([OpenSocket("P!1", b"x"), Join("g", "P!1", user="u")])

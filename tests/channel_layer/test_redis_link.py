@@ -13,12 +13,13 @@ from twisted.internet.task import deferLater
 from channel_layer import redis_link
 from channel_layer.redis_address import redis_address
 from channel_layer.redis_keys import RedisKeys
-from channel_layer.redis_link import RedisLink, StepRefused
-from shared.errors import LayerUnavailable
+from channel_layer.redis_link import RedisLink
+from shared.errors import LayerUnavailable, StepRefused
+from tests.system.relay import Relay
 
 
 def linked(url: str, prefix: str) -> RedisLink:
-    return RedisLink(reactor, redis_address(url), RedisKeys(prefix), "test", "epoch")
+    return RedisLink(reactor, redis_address(url), RedisKeys(prefix), "test", lambda: "epoch")
 
 
 @ensureDeferred
@@ -39,6 +40,19 @@ async def test_up_and_stopped(redis_url: str, prefix: str) -> None:
         await link.when_up()
     with pytest.raises(LayerUnavailable):
         await link.command("PING")
+
+
+@ensureDeferred
+async def test_a_long_way(redis_url: str, prefix: str) -> None:
+    """A way of half a second there and back is no obstacle: few round trips make it ready."""
+    with Relay(int(redis_url.rpartition(":")[2].partition("/")[0])) as relay:
+        relay.delay(0.25)
+        link = linked(relay.redis_url, prefix)
+        link.start()
+        await link.when_up().addTimeout(3, reactor)
+        relay.heal()
+        assert await link.command("GET", RedisKeys(prefix).epoch) == b"epoch"
+        await link.stop()
 
 
 @ensureDeferred

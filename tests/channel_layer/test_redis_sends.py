@@ -15,9 +15,8 @@ from channel_layer.embedded import EmbeddedValkey
 from channel_layer.layer import Outcome, Send, Verdict
 from channel_layer.redis_blocking import RedisLayer
 from channel_layer.redis_keys import RedisKeys
-from channel_layer.redis_link import StepRefused
 from channel_layer.redis_twisted import TwistedLayer
-from shared.errors import LayerUnavailable
+from shared.errors import StepRefused
 from shared.settings import LayerSettings
 
 KEYS = RedisKeys("channels")
@@ -169,7 +168,7 @@ async def test_a_refused_first_batch_fails_alone(
     answers = [sends(layer, "work", 1)]
     await deferLater(reactor, 0)
     answers.append(sends(layer, "work", 2))
-    with pytest.raises(LayerUnavailable):
+    with pytest.raises(StepRefused):
         await failing
     await gatherResults(answers)
     await sends(layer, "work", 3)

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from channel_layer.layer import Position
 from interface_server.groups import Groups
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -27,6 +28,19 @@ def test_leaving_all_empties_the_tables() -> None:
     assert (len(groups), groups.members_of("g"), groups.leave_all("c")) == (0, (), ())
 
 
+def test_the_position_of_a_group_goes_with_its_last_member() -> None:
+    """Whoever comes later begins anew; what nobody here is in has none."""
+    groups = Groups()
+    groups.seen("g", Position("e", 1))
+    groups.join("g", "c1")
+    groups.join("g", "c2")
+    groups.seen("g", Position("e", 2))
+    groups.leave("g", "c1")
+    assert groups.positions() == {"g": Position("e", 2)}
+    groups.leave_all("c2")
+    assert groups.positions() == {}
+
+
 @given(st.lists(st.tuples(st.sampled_from(["join", "leave", "leave_all"]), NAMES, NAMES)))
 def test_the_tables_agree_with_a_set_of_pairs(steps: list[tuple[str, str, str]]) -> None:
     """Whatever is joined and left, both sides say what a plain set of pairs says."""
@@ -44,6 +58,7 @@ def test_the_tables_agree_with_a_set_of_pairs(steps: list[tuple[str, str, str]])
             model = {pair for pair in model if pair[1] != channel}
     assert set(groups.memberships()) == model
     assert len(groups) == len({group for group, _ in model})
+    assert all(groups.has(*pair) for pair in model)
     for name in ("a", "b", "c"):
         assert set(groups.members_of(name)) == {c for g, c in model if g == name}
         assert set(groups.groups_of(name)) == {g for g, c in model if c == name}

@@ -5,7 +5,7 @@ import structlog
 from pytest_twisted import ensureDeferred
 
 from channel_layer.layer import Send, Verdict
-from interface_server.gateway import Broadcast
+from interface_server.broadcasts import Broadcast
 from shared import codec
 from shared.errors import LayerUnavailable
 from shared.messages import HttpRequest
@@ -186,10 +186,13 @@ async def test_a_client_that_leaves_is_told_to_workers_where_asked_for(is_sent: 
 
 @ensureDeferred
 async def test_a_slow_head_gets_408_and_an_idle_connection_ends_silently() -> None:
-    """Each wait has its end."""
-    async with serving(page, head_timeout_s=0.1, idle_timeout_s=0.3) as (_, connect):
+    """Each wait has its end; a late head is counted and has its line in the log."""
+    async with serving(page, head_timeout_s=0.1, idle_timeout_s=0.3) as (site, connect):
         client = await connect()
-        assert (await client.ask(GET[:-1])).status == 408
+        with structlog.testing.capture_logs() as lines:
+            assert (await client.ask(GET[:-1])).status == 408
+        assert [(line["event"], line["status"]) for line in lines] == [("request_refused", 408)]
+        assert site.counters["http.refused_408"] == 1
         idle = await connect()
         assert (await idle.ask(GET)).status == 200
         await idle.closed()
@@ -230,7 +233,10 @@ async def test_a_reader_that_takes_nothing_for_long_is_cut() -> None:
         client = await connect()
         client.transport.pauseProducing()
         client.send(GET)
-        await site.until(lambda: site.counters["http.stalled"] == 1)
+        with structlog.testing.capture_logs() as lines:
+            await site.until(lambda: site.counters["http.stalled"] == 1)
+        cuts = [line for line in lines if line["event"] == "connection_cut"]
+        assert [(line["cause"], line["path"]) for line in cuts] == [("http.stalled", "/a")]
 
 
 @ensureDeferred

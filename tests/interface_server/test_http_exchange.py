@@ -15,8 +15,10 @@ from interface_server.http_exchange import (
     Count,
     DeadlinePassed,
     Happened,
+    Lost,
     NotSent,
     Respond,
+    SendAgain,
     State,
     TellDisconnect,
     step,
@@ -32,8 +34,10 @@ BAD = BadReply(InvalidMessage("text", "nothing", 5))
 TAKEN, DONE, LATER, DEAD = Receipt("taken"), Receipt("done"), Receipt("done", True), Receipt("dead")
 FULL, AWAY = NotSent(True), NotSent(False)
 LATE, GONE = DeadlinePassed(), ClientGone()
+LOST, LOST_FOR_GOOD = Lost(is_at_hand=True), Lost(is_at_hand=False)
 EVERYTHING: list[Happened] = [
-    *(WHOLE, BEGUN, MORE, LAST, BAD, TAKEN, DONE, LATER, DEAD, FULL, AWAY, LATE, GONE)
+    *(WHOLE, BEGUN, MORE, LAST, BAD, TAKEN, DONE, LATER, DEAD, FULL, AWAY, LATE, GONE),
+    *(LOST, LOST_FOR_GOOD),
 ]
 
 
@@ -54,12 +58,11 @@ def essence(actions: tuple[Action, ...]) -> list[object]:
     ("happened", "after", "actions"),
     [
         (WHOLE, State.OVER, ["response"]),
-        (BEGUN, State.STREAMING, ["response"]),
         (MORE, State.OVER, [Blame, 500]),
         (BAD, State.OVER, [Blame, 500]),
-        (FULL, State.OVER, [Blame, 503]),
-        (AWAY, State.OVER, [Blame, 503]),
-        (LATE, State.OVER, [Blame, 503]),
+        (FULL, State.OVER, [Count, Blame, 503]),
+        (AWAY, State.OVER, [Count, Blame, 503]),
+        (LATE, State.OVER, [Count, Blame, 503]),
         (GONE, State.OVER, [TellDisconnect, Count]),
     ],
 )
@@ -67,6 +70,34 @@ def test_before_an_answer(
     state: State, happened: Happened, after: State, actions: list[object]
 ) -> None:
     """The first message decides."""
+    found, acts = step(state, happened)
+    assert (found, essence(acts)) == (after, actions)
+
+
+@pytest.mark.parametrize(
+    ("state", "after"), [(State.WAITING, State.STREAMING), (State.LATER, State.PUSHING)]
+)
+def test_an_answer_that_begins(state: State, after: State) -> None:
+    """Only a handler that said "later" may take any time for the rest."""
+    found, acts = step(state, BEGUN)
+    assert (found, essence(acts)) == (after, ["response"])
+
+
+@pytest.mark.parametrize(
+    ("state", "happened", "after", "actions"),
+    [
+        (State.WAITING, LOST, State.WAITING, [Count, SendAgain]),
+        (State.WAITING, LOST_FOR_GOOD, State.OVER, [Count, Blame, 503]),
+        (State.LATER, LOST_FOR_GOOD, State.LATER, []),
+        (State.STREAMING, LOST, State.OVER, [Count, Blame, Abort]),
+        (State.PUSHING, LOST, State.PUSHING, []),
+        (State.OVER, LOST, State.OVER, []),
+    ],
+)
+def test_a_request_that_the_layer_lost(
+    state: State, happened: Happened, after: State, actions: list[object]
+) -> None:
+    """It is sent again if it is still at hand, else answered at once; half an answer is cut."""
     found, acts = step(state, happened)
     assert (found, essence(acts)) == (after, actions)
 
@@ -94,10 +125,10 @@ def test_receipts_before_an_answer(receipt: Receipt, after: State, actions: list
         (WHOLE, State.OVER, [Blame, Abort]),
         (BAD, State.OVER, [Blame, Abort]),
         (TAKEN, State.STREAMING, []),
-        (LATER, State.STREAMING, []),
+        (LATER, State.PUSHING, []),
         (DONE, State.OVER, [Blame, Abort]),
         (DEAD, State.OVER, [Blame, Abort]),
-        (LATE, State.STREAMING, []),
+        (LATE, State.OVER, [Count, Blame, Abort]),
         (GONE, State.OVER, [TellDisconnect, Count]),
     ],
 )
@@ -106,6 +137,26 @@ def test_in_the_middle_of_an_answer(
 ) -> None:
     """What is not content cuts the connection: a page of ours cannot follow half of theirs."""
     found, acts = step(State.STREAMING, happened)
+    assert (found, essence(acts)) == (after, actions)
+
+
+@pytest.mark.parametrize(
+    ("happened", "after", "actions"),
+    [
+        (MORE, State.PUSHING, ["response"]),
+        (LAST, State.OVER, ["response"]),
+        (WHOLE, State.OVER, [Blame, Abort]),
+        (BAD, State.OVER, [Blame, Abort]),
+        (DONE, State.PUSHING, []),
+        (LATE, State.PUSHING, []),
+        (GONE, State.OVER, [TellDisconnect, Count]),
+    ],
+)
+def test_in_the_middle_of_an_answer_that_comes_when_it_comes(
+    happened: Happened, after: State, actions: list[object]
+) -> None:
+    """Behind "later" content has no deadline (server-sent events), and no receipt ends it."""
+    found, acts = step(State.PUSHING, happened)
     assert (found, essence(acts)) == (after, actions)
 
 

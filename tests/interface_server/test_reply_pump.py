@@ -10,20 +10,33 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 import channel_layer
-from channel_layer.layer import Entry, Join, Kind, Leave, Send, SendGroup, SendReceipt
+from channel_layer.entries import pack_replay
+from channel_layer.layer import (
+    Entry,
+    History,
+    Join,
+    Kind,
+    Leave,
+    Position,
+    Replay,
+    Send,
+    SendGroup,
+    SendReceipt,
+)
 from channel_layer.redis_blocking import RedisLayer
 from channel_layer.redis_keys import RedisKeys
 from channel_layer.redis_twisted import TwistedLayer
-from interface_server.gateway import Broadcast
+from interface_server.broadcasts import Broadcast
 from interface_server.reply_pump import ReplyPump
 from shared import codec
 from shared.messages import Receipt
 from shared.settings import LayerSettings
+from tests.interface_server.quiet import Untroubled
 
 INBOX = "server.response.PUMP!"
 
 
-class Ear:
+class Ear(Untroubled):
     """Writes down what it hears."""
 
     def __init__(self) -> None:
@@ -44,6 +57,9 @@ class Ear:
     def broadcast(self, broadcast: Broadcast) -> None:
         self._hear((broadcast.group, broadcast.ws_reply.text))
 
+    def caught_up(self, group: str, position: Position, is_gap: bool) -> None:
+        self._hear((group, position.offset, "gap" if is_gap else "joined"))
+
 
 class Pumping:
     """A pump that runs over a real layer, and a blocking layer that plays the workers."""
@@ -59,9 +75,12 @@ class Pumping:
         """The workers perform these."""
         await deferToThread(self.workers.perform, operations)
 
-    async def members(self, group: str) -> list[str]:
-        """Who is in the group by the layer's word."""
-        return await deferToThread(self.workers.group_channels, group)
+    async def until_members(self, group: str, channels: list[str]) -> None:
+        """Returns when these are in the group by the layer's word."""
+        for _ in range(1000):
+            if await deferToThread(self.workers.group_channels, group) == channels:
+                return
+        raise AssertionError(f"{group} never had the members {channels}")
 
 
 @asynccontextmanager
@@ -127,8 +146,7 @@ async def test_a_stranger_that_joined_is_taken_out_again(redis_url: str, prefix:
     async with pumping(redis_url, prefix) as made:
         await made.does(Join("g", INBOX + "gone"), text(INBOX + "gone", "x"))
         await until(lambda: made.counts == ["replies_to_nobody"])
-        while await made.members("g"):
-            pass
+        await made.until_members("g", [])
         assert made.pump.groups == 0
 
 
@@ -140,8 +158,8 @@ async def test_what_ends_leaves_its_groups(redis_url: str, prefix: str) -> None:
         await made.does(Join("g", INBOX + "1"), Join("h", INBOX + "1"))
         await until(lambda: made.pump.groups == 2)
         made.pump.unregister(INBOX + "1")
-        while await made.members("g") or await made.members("h"):
-            pass
+        await made.until_members("g", [])
+        await made.until_members("h", [])
         assert (made.pump.groups, made.pump.receivers) == (0, 0)
 
 
@@ -156,11 +174,11 @@ async def test_after_a_loss_of_all_data_every_membership_is_told_again(
         for channel, ear in zip(channels, ears, strict=True):
             made.pump.register(channel, ear)
             await made.does(Join("g", channel))
-        await until(lambda: made.pump.groups == 1)
+        await made.does(text(channels[2], "behind all joins"))
+        await until(lambda: bool(ears[2].heard))
         await deferToThread(made.workers.flush)
         await made.does(text(channels[0], "wakes the reader"))
-        while await made.members("g") != channels:
-            pass
+        await made.until_members("g", channels)
         await made.does(SendGroup("g", codec.pack({"text": "all"})))
         await until(lambda: all(("g", "all") in ear.heard for ear in ears))
         assert "epochs" in made.counts
@@ -192,3 +210,86 @@ async def test_an_entry_of_a_kind_that_means_nothing_here_is_counted(
     async with pumping(redis_url, prefix) as made:
         made.pump.dispatch(Entry(1, Kind.JOIN, INBOX + "1", b"\xff"))
         assert made.counts == ["entries_failed"]
+
+
+@ensureDeferred
+async def test_members_are_left_out_and_positions_are_told(redis_url: str, prefix: str) -> None:
+    """One entry for all: who is excluded hears nothing, the others the line of the position."""
+    async with pumping(redis_url, prefix) as made:
+        ears = [Ear(), Ear()]
+        for number, ear in enumerate(ears):
+            made.pump.register(f"{INBOX}{number}", ear)
+            await made.does(Join("g", f"{INBOX}{number}"))
+        payload, history = codec.pack({"text": "a"}), History(10, 60_000)
+        await made.does(
+            SendGroup("g", payload, (INBOX + "0",)),
+            SendGroup("g", payload, (), history),
+            SendGroup("g", payload, (INBOX + "1",), history),
+            SendGroup("g", payload),
+        )
+        await until(lambda: len(ears[0].heard) == 3 and len(ears[1].heard) == 3)
+        texts = [str(text) for _, text in ears[0].heard]  # type: ignore[misc]
+        lines = [text.partition("\n")[0].split(" ") for text in texts]
+        assert [(line[0], line[-1]) for line in lines] == [("g", "1"), ("g", "2"), ("a", "a")]
+        assert [text for _, text in ears[1].heard] == ["a", texts[0], "a"]  # type: ignore[misc]
+
+
+@ensureDeferred
+async def test_who_joins_is_told_what_it_missed(redis_url: str, prefix: str) -> None:
+    """The missed messages in order with their offsets, then the word; others hear none of it."""
+    async with pumping(redis_url, prefix) as made:
+        old, new = Ear(), Ear()
+        made.pump.register(INBOX + "old", old)
+        made.pump.register(INBOX + "new", new)
+        history = History(10, 60_000)
+        await made.does(Join("g", INBOX + "old"))
+        for content in ("a", "b", "c"):
+            await made.does(SendGroup("g", codec.pack({"text": content}), (), history))
+        await until(lambda: len(old.heard) == 3)
+        epoch = str(old.heard[0][1]).split(" ")[1]  # type: ignore[index]
+        await made.does(Join("g", INBOX + "new", since=Position(epoch, 1)))
+        await until(lambda: len(new.heard) == 3)
+        missed = [("g", f"g {epoch} {offset}\n{text}") for offset, text in ((2, "b"), (3, "c"))]
+        assert new.heard == [*missed, ("g", 3, "joined")]
+        await made.does(Join("g", INBOX + "new", since=Position("another", 1)))
+        await until(lambda: len(new.heard) == 4)
+        assert new.heard[3] == ("g", 3, "gap")
+        assert len(old.heard) == 3
+
+
+@ensureDeferred
+async def test_after_a_loss_members_of_a_group_with_history_are_told_of_the_gap(
+    redis_url: str, prefix: str
+) -> None:
+    """Each once, at the position of the new history; groups without one are silent."""
+    async with pumping(redis_url, prefix) as made:
+        ears = [Ear() for _ in range(3)]
+        for number, ear in enumerate(ears):
+            made.pump.register(f"{INBOX}{number}", ear)
+            await made.does(Join("g", f"{INBOX}{number}"), Join("plain", f"{INBOX}{number}"))
+        await made.does(SendGroup("g", codec.pack({"text": "a"}), (), History(10, 60_000)))
+        await until(lambda: all(len(ear.heard) == 1 for ear in ears))
+        await deferToThread(made.workers.flush)
+        await made.does(text(INBOX + "0", "wakes the reader"))
+        await until(lambda: all(len(ear.heard) > 1 for ear in ears))
+        assert [ear.heard[-1] for ear in ears] == [("g", 0, "gap")] * 3
+        await made.does(SendGroup("g", codec.pack({"text": "b"}), (), History(10, 60_000)))
+        await until(lambda: all(str(ear.heard[-1]).endswith("\\nb')") for ear in ears))
+
+
+@ensureDeferred
+async def test_a_broken_message_of_a_replay_does_not_hide_the_others(
+    redis_url: str, prefix: str
+) -> None:
+    """It is logged and counted like any malformed group message; strangers miss nothing."""
+    async with pumping(redis_url, prefix) as made:
+        ear, channel = Ear(), INBOX + "1"
+        made.pump.register(channel, ear)
+        pieces = [codec.pack({"text": "a"}), codec.pack({"text": 5}), codec.pack({"text": "c"})]
+        missed = Replay("g", Position("e", 9), tuple(enumerate(pieces, 7)), True, True)
+        for name in (channel, INBOX + "gone"):
+            made.pump.dispatch(Entry(1, Kind.REPLAY, name, pack_replay(missed)))
+        assert ear.heard == [("g", "g e 7\na"), ("g", "g e 9\nc"), ("g", 9, "gap")]
+        made.pump.dispatch(Entry(2, Kind.REPLAY, channel, b"\xff"))
+        made.pump.dispatch(Entry(3, Kind.GROUP_MORE, "g", b"\xff"))
+        assert made.counts == ["invalid_replies", "entries_failed", "entries_failed"]

@@ -35,17 +35,19 @@ def test_a_flooding_peer_is_paused_and_resumed() -> None:
     session = new_session(State.OPEN)
     session.feed(step.FrameCame("flying"), 1.0)
     seen = [kinds(session.feed(step.FrameCame("x"), 1.0)) for _ in range(4)]
-    assert seen == [[], [], [], ["PauseReading"]]
+    assert seen == [[], [], [], ["Count", "PauseReading"]]
     assert kinds(session.feed(step.Receipted(1, DONE), 1.0)) == ["PlaceEvents", "ResumeReading"]
     assert session.feed(step.FrameCame(b"x" * 999), 1.0) == []
-    assert kinds(session.feed(step.FrameCame(b"x"), 1.0)) == ["PauseReading"]
+    assert kinds(session.feed(step.FrameCame(b"x"), 1.0)) == ["Count", "PauseReading"]
 
 
 def test_a_frame_that_the_layer_refuses_is_tried_again() -> None:
     """The peer is paused, the same events go out again, each wait longer than the last."""
     session = new_session(State.OPEN)
     first = sends(session.feed(step.FrameCame("1"), 1.0))
-    assert kinds(session.feed(step.Refused(1, "full"), 1.0)) == ["Count", "PauseReading"]
+    refused = session.feed(step.Refused(1, "full"), 1.0)
+    assert kinds(refused) == ["Count", "Count", "PauseReading"]
+    assert step.Count("websocket_pauses") in refused
     assert session.deadline == pytest.approx(1.1)
     assert session.feed(step.TimePassed(), 1.05) == []
     again = session.feed(step.TimePassed(), 1.1)
@@ -131,8 +133,9 @@ class Books:
         self.now += 0.01
         for action in self.session.feed(happened, self.now):
             if isinstance(action, step.PlaceEvents):
-                assert not self.flight or self.flight == action.sends, "two flights at once"
-                self.flight, self.order = action.sends, action.order
+                flight = tuple(sends([action]))
+                assert not self.flight or self.flight == flight, "two flights at once"
+                self.flight, self.order = flight, action.order
             elif isinstance(action, step.End):
                 self.ended = True
 
@@ -157,7 +160,8 @@ class Books:
 
 
 STEPS = st.lists(
-    st.sampled_from(["frame", "frame", "place", "full", "time", "reply", "garbled"]), max_size=120
+    st.sampled_from(["frame", "frame", "place", "full", "lost", "time", "reply", "garbled"]),
+    max_size=120,
 )
 
 
@@ -178,6 +182,10 @@ def test_each_frame_is_handled_once_and_in_order(steps: list[str]) -> None:
             books.feed(step.Refused(books.order, "full"))
             books.now += 3.0
             books.feed(step.TimePassed())
+        elif what == "lost" and books.flight:
+            lost, books.flight = books.flight, ()
+            books.feed(step.Lost(books.order))
+            assert books.flight == tuple(send._replace(attempt=2) for send in lost)
         elif what == "time":
             books.feed(step.TimePassed())
         elif what == "reply":

@@ -2,27 +2,39 @@
 
 import pytest
 
+from channel_layer.layer import CloseSocket
 from interface_server import ws_steps as step
-from interface_server.ws_moves import Moves
+from interface_server.ws_opening import Opening
 from interface_server.ws_session import TABLE
 from interface_server.ws_steps import State
 from shared import codec
 from shared.errors import InvalidMessage
 from shared.messages import Receipt, WsConnect, WsReply
-from tests.interface_server.ws_cases import CHANNEL, DONE, STARTED, kinds, new_session, sends
+from tests.interface_server.ws_cases import (
+    CHANNEL,
+    DONE,
+    STARTED,
+    kinds,
+    new_session,
+    operations,
+    sends,
+)
+
+WITHDRAWN = step.PlaceEvents((CloseSocket(CHANNEL),), 1)
+"""The end of the registration of a socket that was never accepted."""
 
 HANDSHAKE = [
     (WsReply(accept=True), [step.Accept(None)], State.OPEN),
-    (WsReply(accept=False), [step.RefuseHandshake(403), step.End()], State.ENDED),
+    (WsReply(accept=False), [step.RefuseHandshake(403), WITHDRAWN], State.LEAVING),
     (
         WsReply(accept=False, text="x", close=1000),
-        [step.RefuseHandshake(403), step.End()],
-        State.ENDED,
+        [step.RefuseHandshake(403), WITHDRAWN],
+        State.LEAVING,
     ),
     (WsReply(text="hi"), [step.Accept(None), step.Write(b"\x81\x02hi")], State.OPEN),
     (WsReply(binary=b"\0"), [step.Accept(None), step.Write(b"\x82\x01\0")], State.OPEN),
     (WsReply(text=""), [step.Accept(None), step.Write(b"\x81\x00")], State.OPEN),
-    (WsReply(close=1000), [step.RefuseHandshake(403), step.End()], State.ENDED),
+    (WsReply(close=1000), [step.RefuseHandshake(403), WITHDRAWN], State.LEAVING),
     (
         WsReply(text="hi", close=4000),
         [step.Accept(None), step.Write(b"\x81\x02hi"), step.Close(4000)],
@@ -60,9 +72,11 @@ def test_a_reply_to_an_open_socket(reply: WsReply, actions: list[step.Action]) -
 
 
 def test_the_connect_asks_for_its_receipt_and_dies_with_its_deadline() -> None:
-    """Nobody handles a handshake that nobody waits for."""
+    """Nobody handles a handshake that nobody waits for; it is registered in the same step."""
     session = new_session(State.NEW)
-    (send,) = sends(session.feed(STARTED, 0.0))
+    actions = session.feed(STARTED, 0.0)
+    assert operations(actions)[1] == session.registration
+    (send,) = sends(actions)
     assert (send.channel, send.receipt, send.order) == ("websocket.connect", CHANNEL, 0)
     assert (send.ttl_ms, send.urgent, send.chained) == (5000, False, False)
     assert codec.decode_ws_connect(send.payload) == WsConnect(CHANNEL, "/p")
@@ -78,8 +92,8 @@ def test_a_connect_handled_without_an_answer_is_refused_at_once(
     """A handler that neither accepts nor refuses does not hold the peer until the deadline."""
     session = new_session()
     actions = session.feed(step.Receipted(0, receipt), 1.0)
-    assert kinds(actions) == ["Report", "RefuseHandshake", "End"]
-    assert actions[1] == step.RefuseHandshake(status)
+    assert actions[1:] == [step.RefuseHandshake(status), WITHDRAWN]
+    assert session.feed(step.Placed(1), 1.0) == [step.End()]
 
 
 @pytest.mark.parametrize("receipt", [Receipt("taken"), Receipt("done", later=True)])
@@ -94,11 +108,12 @@ def test_a_connect_that_will_be_answered_later_waits_for_its_deadline(receipt: R
     assert session.state is State.ABANDONED
 
 
-@pytest.mark.parametrize("reason", ["full", "away"])
+@pytest.mark.parametrize("reason", ["full", "away", "too_large"])
 def test_a_connect_that_the_layer_refuses_is_a_503(reason: str) -> None:
-    """A handshake is not retried: the peer is told at once."""
+    """A handshake is not retried; the layer registered nothing that would have to be withdrawn."""
     actions = new_session().feed(step.Refused(0, reason), 1.0)
-    assert actions[1:] == [step.RefuseHandshake(503), step.End()]
+    assert kinds(actions)[:2] == ["Report", "Count"]
+    assert actions[2:] == [step.RefuseHandshake(503), step.End()]
 
 
 def test_a_peer_that_vanishes_before_an_answer_causes_no_disconnect() -> None:
@@ -106,7 +121,8 @@ def test_a_peer_that_vanishes_before_an_answer_causes_no_disconnect() -> None:
     session = new_session()
     assert session.feed(step.PeerGone(1006), 1.0) == []
     assert session.feed(step.Replied(WsReply(close=1000)), 1.0) == []
-    assert session.feed(step.Receipted(0, DONE), 1.0) == [step.End()]
+    assert session.feed(step.Receipted(0, DONE), 1.0) == [WITHDRAWN]
+    assert session.feed(step.Placed(1), 1.0) == [step.End()]
 
 
 def test_a_peer_that_vanishes_while_it_is_accepted_causes_a_disconnect() -> None:
@@ -123,7 +139,7 @@ def test_an_abandoned_connect_is_forgotten_in_the_end() -> None:
     """Without a receipt the session does not stay for ever."""
     session = new_session(State.ABANDONED)
     assert session.deadline == 100.0
-    assert session.feed(step.TimePassed(), 100.0) == [step.End()]
+    assert session.feed(step.TimePassed(), 100.0) == [WITHDRAWN]
 
 
 def test_a_subprotocol_that_was_not_offered_is_a_malformed_reply() -> None:
@@ -176,8 +192,19 @@ def test_a_reader_that_does_not_read_is_closed_with_1013() -> None:
 def test_a_stop_closes_open_sockets_with_1012_and_refuses_handshakes() -> None:
     """Peers are sent elsewhere."""
     assert new_session(State.OPEN).feed(step.Stopped(), 1.0) == [step.Close(1012)]
-    refused = new_session().feed(step.Stopped(), 1.0)
-    assert refused == [step.RefuseHandshake(503), step.End()]
+    waiting = new_session()
+    assert waiting.feed(step.Stopped(), 1.0) == [step.RefuseHandshake(503)]
+    assert waiting.deadline == 6.0
+    assert waiting.feed(step.TimePassed(), 6.0) == [WITHDRAWN]
+
+
+def test_a_handshake_accepted_after_a_stop_has_its_disconnect() -> None:
+    """A worker that accepts what the peer was refused meanwhile hears of the end."""
+    session = new_session()
+    session.feed(step.Stopped(), 1.0)
+    session.feed(step.Replied(WsReply(accept=True)), 1.0)
+    (send,) = sends(session.feed(step.Receipted(0, DONE), 1.0))
+    assert send.channel == "websocket.disconnect"
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -198,7 +225,7 @@ def test_every_move_of_the_table_exists_and_every_state_has_a_row() -> None:
     """The table is the documentation, so it is complete."""
     assert set(TABLE) == set(State)
     for row in TABLE.values():
-        assert all(getattr(Moves, move.__name__) is move for move in row.values())
+        assert all(getattr(Opening, move.__name__) is move for move in row.values())
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Sessions brought to a state, and short names for what they say; asserts only that state."""
 
-from channel_layer.layer import Send
+from channel_layer.layer import CloseSocket, Operation, Send
 from interface_server import ws_steps as step
 from interface_server.ws_session import Session
 from interface_server.ws_steps import SessionLimits, State
@@ -40,8 +40,17 @@ def new_session(state: State = State.CONNECTING, **connect: object) -> Session:
     return session
 
 
+def operations(actions: list[step.Action]) -> list[Operation]:
+    """All that is handed to the layer."""
+    return [
+        o for action in actions if isinstance(action, step.PlaceEvents) for o in action.operations
+    ]
+
+
 def sends(actions: list[step.Action]) -> list[Send]:
-    return [s for action in actions if isinstance(action, step.PlaceEvents) for s in action.sends]
+    """The events among them, that inside the end of a registration included."""
+    placed = (o.disconnect if isinstance(o, CloseSocket) else o for o in operations(actions))
+    return [operation for operation in placed if isinstance(operation, Send)]
 
 
 def kinds(actions: list[step.Action]) -> list[str]:

@@ -4,6 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from shared.fault_rules import FaultRule
 from shared.settings import LayerSettings, LogSettings, layer_options, log_options
 
 
@@ -31,10 +32,12 @@ def test_flags_reach_the_command() -> None:
         *("--redis-url", "redis://example:7000/3", "--prefix", "p", "--expiry", "5"),
         *("--group-expiry", "6", "--capacity", "7", "--capacity-bytes", "3000000"),
         *("--channel-capacity", "http.*=8", "--channel-capacity", "*=9"),
+        *("--fault", "a:drop=0.1", "--fault", "b:delay=5ms"),
         *("--log-level", "debug", "--log-json", "word"),
     )
     layer = LayerSettings(
-        "redis://example:7000/3", "p", 5, 6, 7, 3_000_000, (("http.*", 8), ("*", 9))
+        *("redis://example:7000/3", "p", 5, 6, 7, 3_000_000, (("http.*", 8), ("*", 9))),
+        faults=(FaultRule("a", 0.1), FaultRule("b", delay_ms=5)),
     )
     assert result.output.strip() == repr((layer, LogSettings("debug", True), "word"))
 
@@ -50,11 +53,15 @@ def test_variables_stand_for_flags() -> None:
             "CHANNELS_CAPACITY": "7",
             "CHANNELS_CAPACITY_BYTES": "3000000",
             "CHANNELS_CHANNEL_CAPACITY": "http.*=8 *=9",
+            "CHANNELS_FAULT": "a:drop=0.1,delay=5ms *:full=1",
             "LOG_LEVEL": "error",
             "LOG_JSON": "1",
         }
     )
-    layer = LayerSettings("redis://example", "p", 5, 6, 7, 3_000_000, (("http.*", 8), ("*", 9)))
+    layer = LayerSettings(
+        *("redis://example", "p", 5, 6, 7, 3_000_000, (("http.*", 8), ("*", 9))),
+        faults=(FaultRule("a", 0.1, 5), FaultRule("*", full=1.0)),
+    )
     assert result.output.strip() == repr((layer, LogSettings("error", True), "none"))
 
 
@@ -70,6 +77,8 @@ def test_variables_stand_for_flags() -> None:
         ("--channel-capacity", "=5"),
         ("--channel-capacity", "a=0"),
         ("--channel-capacity", "a=-1"),
+        ("--fault", "a"),
+        ("--fault", "a:drop=2"),
         ("--expiry", "0"),
         ("--capacity-bytes", "10"),
         ("--log-level", "loud"),
@@ -98,5 +107,11 @@ def test_the_public_address_has_no_password() -> None:
 def test_help_teaches() -> None:
     """The help names each variable's meaning with its unit and its default."""
     text = run("--help").output
-    for word in ("Seconds after which", "Bytes that one channel", "default: 5000", "GLOB=N"):
+    for word in (
+        "Seconds after which",
+        "Bytes that one channel",
+        "default: 5000",
+        "GLOB=N",
+        "GLOB:drop=",
+    ):
         assert word in text

@@ -18,12 +18,13 @@ class Crew:
         self._looking = threading.Event()
         self.workers = []
         self.layers = []
+        self._others = []
 
-    def start(self, name, app, layer=None):
+    def start(self, name, app, layer=None, **limits):
         """Start a worker."""
         layer = layer or RedisLayer(self._settings)
         handling = Handling(app, lambda _: b"", Random(1))
-        worker = Worker(name, layer, handling, WorkerSettings(app.channels), Random(1))
+        worker = Worker(name, layer, handling, WorkerSettings(app.channels, **limits), Random(1))
         self.workers.append(worker)
         self.layers.append(layer)
         self._run(worker.run)
@@ -33,7 +34,9 @@ class Crew:
     def watch(self, app, lease_s=10.0):
         """Start the watchdog; gives the event that says a handler is overdue."""
         handling = Handling(app, lambda _: b"", Random(1))
-        dog = Watchdog(RedisLayer(self._settings), self.workers, handling, lease_s)
+        own = RedisLayer(self._settings)
+        self._others.append(own)
+        dog = Watchdog(own, self.workers, handling, lease_s)
         overdue = threading.Event()
 
         def look():
@@ -57,3 +60,5 @@ class Crew:
         for thread in self._threads:
             thread.join(15)
         assert not any(thread.is_alive() for thread in self._threads)
+        for layer in (*self.layers, *self._others):
+            layer.close()

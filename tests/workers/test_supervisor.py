@@ -104,6 +104,113 @@ def build():
 """
 
 
+def test_sighup_under_load(pool, edge):
+    """While each process is replaced, no request fails and none waits for long."""
+    made = pool("--processes", "3", "--threads", "2")
+    before = set(made.children())
+    made.process.send_signal(signal.SIGHUP)
+    statuses = []
+    while "workers_reloaded" not in made.text():
+        channels = [edge.request(method, "/slow?s=0.02") for method in ("GET", "POST") * 3]
+        statuses += [edge.response(channel)[0][0] for channel in channels]
+    assert set(statuses) == {200}
+    assert len(statuses) > 50
+    after = set(made.children())
+    assert (len(after), after & before) == (3, set())
+
+
+HANGING = """
+import time
+from pathlib import Path
+from workers.routing import App, get
+from workers.web import Response
+
+
+def build():
+    Path("built").open("a").write("x")
+    time.sleep({wait_s})
+    return App([get("/", lambda request, outbox: Response("{text}"))])
+"""
+
+
+def test_hanging_successor(pool, edge, tmp_path, await_fact):
+    """A successor that never stands up is ended; the old ones go on, and the next reload works."""
+    source = tmp_path / "changing_app.py"
+    source.write_text(HANGING.format(text="one", wait_s=0))
+    options = ("--processes", "2", "--start-time", "2")
+    made = pool(*options, app="changing_app:build", folder=tmp_path)
+    before = set(made.children())
+
+    source.write_text(HANGING.format(text="two", wait_s=600))
+    made.process.send_signal(signal.SIGHUP)
+    made.await_log("start_overdue")
+    made.await_log("reload_failed")
+    assert set(made.children()) == before
+    assert edge.response(edge.request("GET", "/"))[0][2] == b"one"
+
+    source.write_text(HANGING.format(text="three", wait_s=0))
+    made.process.send_signal(signal.SIGHUP)
+    made.await_log("workers_reloaded")
+    assert edge.response(edge.request("GET", "/"))[0][2] == b"three"
+    assert not before & set(made.children())
+
+
+def test_hanging_start(pool, tmp_path, edge):
+    """A child that hangs before it is ready is ended and tried again; one that stands up serves."""
+    source = tmp_path / "changing_app.py"
+    source.write_text(HANGING.format(text="one", wait_s=600))
+    options = ("--processes", "1", "--start-time", "1")
+    made = pool(*options, app="changing_app:build", folder=tmp_path, ready=False)
+    made.await_log("start_overdue")
+    source.write_text(HANGING.format(text="three", wait_s=0))
+    made.await_log("workers_ready")
+    assert edge.response(edge.request("GET", "/"))[0][2] == b"three"
+
+
+def test_death_while_a_successor_starts(pool, edge, tmp_path, await_fact):
+    """An old child that dies while its successor starts leaves the pool as large as it was."""
+    source = tmp_path / "changing_app.py"
+    source.write_text(HANGING.format(text="one", wait_s=0))
+    made = pool("--processes", "1", app="changing_app:build", folder=tmp_path)
+    (old,) = made.children()
+    source.write_text(HANGING.format(text="three", wait_s=1.5))
+    (tmp_path / "built").write_text("")
+    made.process.send_signal(signal.SIGHUP)
+    await_fact(lambda: (tmp_path / "built").read_text() == "x")
+    os.kill(old, signal.SIGKILL)
+    made.await_log("workers_reloaded")
+    assert len(made.children()) == 1
+    assert edge.response(edge.request("GET", "/"))[0][2] == b"three"
+    assert (tmp_path / "built").read_text() == "x"
+
+
+def test_zombie(pool, edge, tmp_path, await_fact):
+    """A child stopped past its lease comes back to find its work done: no effect twice, it goes on.
+
+    Only the commit of the one that took over counts.
+    """
+    made = pool("--processes", "1", "--lease-time", "1", "--stuck-time", "60")
+    (zombie,) = made.children()
+    mark = tmp_path / "mark"
+    channel = edge.request("GET", f"/slow?s=0.5&mark={mark}&told=1")
+    await_fact(lambda: read_marks(mark) == [zombie])
+    os.kill(zombie, signal.SIGSTOP)
+    other = pool("--processes", "1", "--lease-time", "1")
+    try:
+        (status, _, content), _ = edge.response(channel)
+        assert (status, json.loads(content)["attempt"]) == (200, 2)
+        assert json.loads(content)["pid"] in other.children()
+        assert edge.seen()["attempt"] == 2
+    finally:
+        os.kill(zombie, signal.SIGCONT)
+    made.await_log("lease_lost")
+    other.stop()
+    (_, _, content), _ = edge.response(edge.request("GET", "/"))
+    assert json.loads(content)["pid"] == zombie
+    assert edge.layer.channel_statistics("test.seen")["messages_pending"] == 0
+    assert edge.pending() == []
+
+
 def test_reload(pool, edge, tmp_path):
     """With --reload, a changed source file replaces the processes."""
     source = tmp_path / "changing_app.py"

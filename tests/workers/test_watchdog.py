@@ -6,6 +6,7 @@ from random import Random
 
 from channel_layer.layer import Kind
 from channel_layer.redis_blocking import RedisLayer
+from shared.errors import StepRefused
 from shared.settings import LayerSettings
 from workers.handling import Handling
 from workers.routing import App, get
@@ -96,6 +97,49 @@ def test_a_watchdog_that_reaches_no_broker(crew, edge, capsys):
     assert worker.desk.waiting() == 0
     may_end.set()
     assert [edge.response(channel)[0][2] for channel in channels] == [b"long"] * 3
+
+
+class Refusing(RedisLayer):
+    """A layer that refuses all commits with something done in them."""
+
+    def commit(self, worker, done, *arguments, **named):
+        """As usual, or refused."""
+        if done:
+            raise StepRefused("ERR not today")
+        return super().commit(worker, done, *arguments, **named)
+
+
+def test_refused(crew, edge, layer_settings, capsys):
+    """Where what was handled is refused, what waits goes to others all the same; it tries seldom.
+
+    The worker settles the refused when its handler ends.
+    """
+    begun, may_end = threading.Event(), threading.Event()
+
+    def wait(*_):
+        begun.set()
+        may_end.wait(10)
+        return Response("long")
+
+    app = App([get("/", lambda *_: Response("short")), get("/long", wait)])
+    channels = [edge.request("GET", path) for path in ("/", "/long", "/")]
+    worker = crew.start("one", app, budget_s=10.0)
+    assert begun.wait(5)
+    handling = Handling(app, lambda _: b"", Random(1))
+    refusing = Refusing(layer_settings)
+    dog = Watchdog(refusing, [worker], handling, 10.0)
+    while worker.desk.waiting():
+        assert not dog.look()
+    for _ in range(20):
+        dog.look()
+    said = capsys.readouterr().err
+    refusing.close()
+    assert said.count("cannot_look_after") == 1
+    assert "ERR not today" in said
+    crew.start("two", app)
+    assert edge.response(channels[2])[0][2] == b"short"
+    may_end.set()
+    assert [edge.response(channel)[0][2] for channel in channels[:2]] == [b"short", b"long"]
 
 
 def test_overdue(crew, edge):

@@ -1,13 +1,19 @@
 """The worker's loop and its watchdog on a real broker, in threads of the test."""
 
+import struct
 import threading
 
+import pytest
+import redis
+
+from channel_layer import entries
 from channel_layer.capacities import Capacities
-from channel_layer.layer import Capacity, Done, Send
+from channel_layer.layer import Capacity, Done, Kind, Send
 from channel_layer.redis_blocking import RedisLayer
+from channel_layer.redis_keys import RedisKeys
 from shared import codec
 from shared.errors import LayerUnavailable
-from workers.routing import App, get, job
+from workers.routing import App, get, job, websocket
 from workers.web import Response
 
 
@@ -123,6 +129,67 @@ def test_lost_answers(crew, layer, layer_settings, edge):
     crew.stop()
     assert layer.receive(["test.seen"]) == (None, None)
     assert layer.held("one") == ()
+
+
+HEADER = struct.pack(">QQQQHBB", 5, 1, 0, 0, 1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        *(b"x", b"\xff" * 36, HEADER, HEADER[:-2] + b"\x09\x00\x01a\x00", HEADER + b"\xffab\x00"),
+        HEADER + b"\x02\xff\xfe\x00",
+    ],
+)
+def test_garbage_among_requests(crew, layer, layer_settings, edge, redis_url, garbage):
+    """What is no entry, put on a list by whomever, is passed over; its neighbours are answered."""
+    channels = [edge.request("GET", "/") for _ in range(3)]
+    key = RedisKeys(layer_settings.prefix).list("http.request")
+    with redis.Redis.from_url(redis_url) as client:
+        client.linsert(key, "before", client.lindex(key, 1), garbage)
+    crew.start("one", App([get("/", lambda *_: Response("x"))]))
+    for channel in (*channels, edge.request("GET", "/")):
+        assert edge.response(channel)[0][0] == 200
+    crew.stop()
+    assert layer.held("one") == ()
+
+
+def test_history_and_presence(crew, layer, edge):
+    """What a socket missed of a group follows its join; the first device of a user is told."""
+
+    def connect(event, outbox):
+        outbox.accept()
+        since = (event.query.get("epoch", ""), int(event.query.get("offset", "0")))
+        user = event.query.get("user", "")
+        outbox.join("room", since=since, user=user, presence="test.present")
+
+    def say(message, outbox, _):
+        outbox.send_group("room", {"text": message["line"]}, history=(2, 60))
+
+    def present(message, outbox, _):
+        outbox.send("test.seen", message)
+
+    jobs = [job("test.say", say), job("test.present", present)]
+    crew.start("one", App([websocket("/", connect), *jobs]))
+    first = edge.connect("/?user=ann")
+    assert [edge.next(first).kind for _ in range(2)] == [Kind.MESSAGE, Kind.JOIN]
+    now = entries.replay(edge.next(first))
+    assert (now.messages, now.is_gap, now.is_end, now.position.offset) == ((), False, True, 0)
+    for line in "abc":
+        layer.send("test.say", {"line": line})
+    heard = [entries.group_message(edge.next("room")) for _ in range(3)]
+    assert [one.position for one in heard] == [(now.position.epoch, n) for n in (1, 2, 3)]
+
+    for offset, missed, is_gap in ((1, (2, 3), False), (0, (), True)):
+        later = edge.connect(f"/?user=ann&epoch={now.position.epoch}&offset={offset}")
+        edge.next(later)
+        edge.next(later)
+        told = entries.replay(edge.next(later))
+        assert (tuple(number for number, _ in told.messages), told.is_gap) == (missed, is_gap)
+        assert told.position == (now.position.epoch, 3)
+    assert layer.group_members("room") == {"ann": 3}
+    assert edge.seen() == {"group": "room", "user": "ann", "event": "join", "devices": 1}
+    assert layer.receive(["test.seen"]) == (None, None)
 
 
 def test_stop_gives_back(crew, layer, edge):

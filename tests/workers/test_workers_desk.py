@@ -98,6 +98,23 @@ def test_taken_again():
     assert desk.waiting() == 1
 
 
+def test_lost():
+    """Units of which an entry is leased no more are not begun; the one in hand stays in hand."""
+    desk = Desk()
+    desk.put([entry(1), entry(2), entry(3, is_chained=True), entry(4), entry(5)])
+    desk.claim(0, 1)
+    desk.forget_lost({3, 5})
+    assert desk.knows() == {1, 5}
+    assert [one.id for one in desk.claim(0, 1)] == [5]
+
+
+def test_left():
+    """What is left of a handled unit are the entries whose steps are."""
+    unit = (entry(1), entry(2), entry(3))
+    assert handled(unit).left() == unit
+    assert Handled(unit, (Done(2),)).left() == (unit[1],)
+
+
 def test_empty():
     """What is emptied is named in order and not handled here."""
     desk = Desk()

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import redis
 
 from channel_layer.embedded import EmbeddedValkey
 from channel_layer.layer import Drop, Kind, Send
 from channel_layer.redis_blocking import RedisLayer
+from channel_layer.redis_keys import RedisKeys
 from shared import codec
 from shared.messages import BodyChunk, WsReply
 from shared.settings import LayerSettings
@@ -266,6 +268,20 @@ def test_broker_away(pool_at, tmp_path):
     made.stop()
     layer.close()
     valkey.stop()
+
+
+def test_keys_of_another_version(pool_at, redis_url, prefix):
+    """Where the keys are another version's, a pool ends at once and says what to do."""
+    settings = LayerSettings(redis_url, f"old-{prefix}")
+    key = RedisKeys(settings.prefix).base + "format"
+    with redis.Redis.from_url(redis_url) as client:
+        client.set(key, "999")
+        made = pool_at(settings, "--processes", "2", ready=False)
+        assert made.process.wait(15) == 1
+        assert "cannot_start" in made.text()
+        assert "use another --prefix" in made.text()
+        assert "Traceback" not in made.text()
+        client.delete(key)
 
 
 def test_help():

@@ -3,7 +3,15 @@
 import pytest
 from markupsafe import Markup
 
-from channel_layer.layer import MAX_MESSAGE_BYTES, Join, Leave, Send, SendGroup
+from channel_layer.layer import (
+    MAX_MESSAGE_BYTES,
+    History,
+    Join,
+    Leave,
+    Position,
+    Send,
+    SendGroup,
+)
 from shared import codec
 from shared.errors import InvalidMessage, InvalidName, MessageTooLarge
 from shared.messages import WsReply
@@ -76,6 +84,37 @@ def test_copies():
     assert type(sent["text"]) is str
 
 
+def test_history_and_exclude():
+    """A group's message says who is left out and how much of the group is kept."""
+    outbox = Outbox(SOCKET)
+    outbox.send_group("room", {"text": "hi"}, exclude=[SOCKET, "jobs"], history=(50, 60))
+    outbox.send_group("room", {"text": "hi"}, history=(1, 0.25))
+    packed = codec.pack({"text": "hi"})
+    assert outbox.operations == (
+        SendGroup("room", packed, (SOCKET, "jobs"), History(50, 60_000)),
+        SendGroup("room", packed, (), History(1, 250)),
+    )
+
+
+def test_joining_with_a_position_and_a_user():
+    """A join says what its channel knows already, and whose device it is."""
+    outbox = Outbox(SOCKET)
+    outbox.join("room", since=("epoch.7", 3))
+    outbox.join("room", "other", since=("", 0), user="ann ö", presence="room.presence")
+    assert outbox.operations == (
+        Join("room", SOCKET, since=Position("epoch.7", 3)),
+        Join("room", "other", since=Position("", 0), user="ann ö", presence="room.presence"),
+    )
+
+
+@pytest.mark.parametrize("since", [("ä", 1), ("e" * 101, 1), ("e", -1), ("e", 2**53)])
+def test_impossible_positions(since):
+    """A position that no history has, as any client may send one, becomes a gap and no error."""
+    outbox = Outbox(SOCKET)
+    outbox.join("room", since=since)
+    assert outbox.operations == (Join("room", SOCKET, since=Position("?", 0)),)
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -108,6 +147,19 @@ def test_without_socket(step):
         (lambda outbox: outbox.send("a b", {}), InvalidName),
         (lambda outbox: outbox.send_group("a!", {}), InvalidName),
         (lambda outbox: outbox.join("ä"), InvalidName),
+        (lambda outbox: outbox.join("g", since="e:1"), InvalidMessage),
+        (lambda outbox: outbox.join("g", since=("e", "1")), InvalidMessage),
+        (lambda outbox: outbox.join("g", since=(None, 1)), InvalidMessage),
+        (lambda outbox: outbox.join("g", user=5), InvalidMessage),
+        (lambda outbox: outbox.join("g", user="u" * 101), InvalidMessage),
+        (lambda outbox: outbox.join("g", presence="p"), InvalidMessage),
+        (lambda outbox: outbox.join("g", user="u", presence="p!q"), InvalidMessage),
+        (lambda outbox: outbox.join("g", user="u", presence="p q"), InvalidName),
+        (lambda outbox: outbox.send_group("g", {}, exclude=["a b"]), InvalidName),
+        (lambda outbox: outbox.send_group("g", {}, history=(0, 60)), InvalidMessage),
+        (lambda outbox: outbox.send_group("g", {}, history=(9, 0)), InvalidMessage),
+        (lambda outbox: outbox.send_group("g", {}, history=(9, float("nan"))), InvalidMessage),
+        (lambda outbox: outbox.send_group("g", {}, history=50), InvalidMessage),
         (lambda outbox: outbox.send("a", [1]), InvalidMessage),
         (lambda outbox: outbox.send("a", {"x": object()}), InvalidMessage),
         (lambda outbox: outbox.state({"x": object()}), InvalidMessage),

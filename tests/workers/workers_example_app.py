@@ -35,10 +35,12 @@ def wrong(_: Request, __: Outbox) -> Any:
     return {"not": "a response"}
 
 
-def slow(request: Request, _: Outbox) -> Response:
-    """Takes as long as the query says, leaving a file at its beginning."""
+def slow(request: Request, outbox: Outbox) -> Response:
+    """Takes as long as the query says, leaving a file at its beginning; tells if it is asked to."""
     _mark(request.query.get("mark"))
     time.sleep(float(request.query.get("s", "0.5")))
+    if request.query.get("told"):
+        outbox.send("test.seen", {"attempt": request.attempt})
     return json_response({"pid": os.getpid(), "attempt": request.attempt})
 
 
@@ -99,6 +101,13 @@ def trace(message: dict[str, Any], outbox: Outbox, attempt: JobAttempt) -> None:
     outbox.send("test.seen", {**message, "attempt": attempt.attempt, "limit": attempt.limit})
 
 
+def tick(message: dict[str, Any], outbox: Outbox, _: JobAttempt) -> None:
+    """A job of a few milliseconds that leaves its mark and hands its line on."""
+    _mark(message.get("mark", ""))
+    time.sleep(message.get("s", 0.003))
+    outbox.send("test.seen", {"line": message["line"]})
+
+
 def failing(message: dict[str, Any], outbox: Outbox, attempt: JobAttempt) -> None:
     """A job that succeeds at the attempt that its message names."""
     if attempt.attempt < message["succeeds_at"]:
@@ -134,6 +143,7 @@ def build() -> App:
             websocket("/room/{room}/", connect, receive, disconnect),
             job("test.trace", trace),
             job("test.answer", answer),
+            job("test.tick", tick),
             job("test.failing", failing, retries=2, backoff_s=0.05),
             job("test.endless", endless, retries=1, backoff_s=0.05, timeout_s=0.3),
         ]

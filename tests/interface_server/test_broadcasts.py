@@ -1,8 +1,15 @@
-"""A group's message, worked out once for all members."""
+"""A group's message, worked out once for all members, and the line of its position."""
 
 import pytest
 
-from interface_server.gateway import BINARY_FRAME, TEXT_FRAME, Broadcast, unmasked_frame
+from channel_layer.layer import Position
+from interface_server.broadcasts import (
+    BINARY_FRAME,
+    TEXT_FRAME,
+    Broadcast,
+    caught_up_text,
+    unmasked_frame,
+)
 from shared import codec
 from shared.errors import InvalidMessage
 from shared.messages import ResponseChunk
@@ -52,3 +59,30 @@ def test_a_malformed_broadcast_is_refused_for_each_member_alike() -> None:
             _ = broadcast.ws_frame
         with pytest.raises(InvalidMessage):
             _ = broadcast.http_reply
+
+
+AT = Position("e1.7", 12)
+
+
+def test_a_position_stands_in_a_line_before_the_content() -> None:
+    """Text, bytes and empty content stay as they are behind it, in one frame."""
+    for message, opcode, content in (
+        ({"text": "a\nö"}, TEXT_FRAME, "a\nö".encode()),
+        ({"text": ""}, TEXT_FRAME, b""),
+        ({"bytes": b"\0\n"}, BINARY_FRAME, b"\0\n"),
+    ):
+        broadcast = Broadcast("room", codec.pack(message), AT)
+        assert broadcast.ws_frame == unmasked_frame(opcode, b"room e1.7 12\n" + content)
+
+
+def test_a_position_adds_nothing_to_a_close_and_to_a_response() -> None:
+    """Only data of sockets can carry it."""
+    closing = Broadcast("room", codec.pack({"close": 4000}), AT)
+    assert (closing.ws_frame, closing.ws_reply.close) == (b"", 4000)
+    assert Broadcast("room", codec.pack({"content": b"c"}), AT).http_reply == ResponseChunk(b"c")
+
+
+def test_the_end_of_a_replay_is_a_line_with_a_word() -> None:
+    """Nothing was lost, or what lies before is."""
+    assert caught_up_text("room", AT, False) == "room e1.7 12 joined\n"
+    assert caught_up_text("room", AT, True) == "room e1.7 12 gap\n"

@@ -1,0 +1,153 @@
+-- The operations that are rarer than sends and receipts, behind groups.lua and history.lua. All three
+-- stand in one function, `open_rare`, that a script calls when it meets the first of them: to make
+-- so many functions at each call would cost plain sends a quarter of their speed.
+
+-- Whether `channels`, which are different ones, are all the members that a list has.
+local function are_all(channels, members)
+  local found = 0
+  for _, channel in ipairs(channels) do
+    if call('ZSCORE', members, channel) then found = found + 1 end
+  end
+  return found == call('ZCARD', members)
+end
+
+local function send_group_to(group, list, payload, log, excluded)
+  local l, inbox = state(list), is_inbox(list)
+  local kind, channel = MESSAGE, list
+  if inbox then kind, channel = GROUP, group end
+  if excluded and are_all(excluded, members_key(group, list)) then return 0 end
+  if inbox and (log or excluded) then
+    kind, payload = GROUP_MORE, open_history().framed(payload, log, excluded)
+  end
+  local tail = tail_of(channel, payload)
+  local gone = is_gone(l)
+  if gone then forget_server(group, list) end
+  if gone or is_full(l, 1, HEADER + #tail, bounds_of_group(l)) then
+    count_full(l)
+    return 1
+  end
+  append(list, kind, tail, 0, 0, expiry_ms)
+  return 0
+end
+
+-- The excluded channels by their lists.
+local function by_list(channels)
+  local found = {}
+  for _, channel in ipairs(channels) do
+    local list = list_of(channel)
+    found[list] = found[list] or {}
+    table.insert(found[list], channel)
+  end
+  return found
+end
+
+local function send_group(op)
+  local group, dropped = op[2], 0
+  local excluded = op[4] and by_list(op[4]) or {}
+  local log = op[5] and op[5] > 0 and open_history().remember(group, op[3], op[5], op[6]) or nil
+  for _, list in ipairs(call('ZRANGE', servers_key(group), 0, -1)) do
+    local forgotten = forget_old_members(group, list)
+    if forgotten == 0 or call('EXISTS', members_key(group, list)) == 1 then
+      dropped = dropped + send_group_to(group, list, op[3], log, excluded[list])
+    end
+  end
+  return dropped
+end
+
+local function join(op)
+  local group, channel = op[2], op[3]
+  local list = list_of(channel)
+  local members, servers, inbox = members_key(group, list), servers_key(group), is_inbox(list)
+  call('ZADD', members, now, channel)
+  call('ZADD', servers, now, list)
+  keep(members, GROUP_LIFE_MS)
+  keep(servers, GROUP_LIFE_MS)
+  if op[4] > 0 then
+    local l = state(list)
+    l.capacity, l.capacity_bytes, l.dirty = op[4], op[5], true
+  end
+  if inbox then
+    call('SADD', groups_key(list), group)
+    keep(groups_key(list), GROUP_LIFE_MS)
+    if op[6] ~= 1 then append(list, JOIN, tail_of(channel, group), 0, 0, 0) end
+  end
+  if op[1] == 9 then
+    if op[7] == 1 then open_history().replay(group, channel, op[8], op[9]) end
+    if op[10] ~= '' then count_device(group, channel, op[10], op[11]) end
+  end
+  return 0
+end
+
+local function drop(list)
+  call('DEL', base .. 'list:' .. list, base .. 'meta:' .. list, base .. 'wake:' .. list)
+  lists[list] = nil
+  return 0
+end
+
+local function sockets_key(channel) return base .. 'sockets:' .. list_of(channel) end
+
+local function see_server(list)
+  call('ZADD', base .. 'servers', now, list)
+  return 0
+end
+
+local function open_socket(op)
+  call('HSET', sockets_key(op[2]), op[2], op[3])
+  return see_server(list_of(op[2]))
+end
+
+-- Whether a registration that is missing went with lost data, since the epoch that its server knows,
+-- and not by a reaper that took the server for dead.
+local function was_lost(list, epoch)
+  -- What stands behind the dot is the inbox's own, which says nothing of lost data.
+  if not epoch or string.match(epoch, '^[^.]*') == layer_epoch() then return false end
+  local mark = call('GET', base .. 'reaped:' .. list)
+  return not mark or mark == epoch
+end
+
+-- A socket's disconnect is sent by whoever ends its registration, and only once.
+local function close_socket(op)
+  local sockets, channel, disconnect = sockets_key(op[2]), op[2], op[3]
+  local is_there = call('HEXISTS', sockets, channel) == 1
+  if not is_there and not (disconnect and was_lost(list_of(channel), op[4])) then return 0 end
+  local verdict = disconnect and send(disconnect) or 0
+  if verdict == 0 and is_there then call('HDEL', sockets, channel) end
+  return verdict
+end
+
+-- What is left of a process that ended in order is reaped as by death. A reading of its inbox that
+-- still waits must not register it again.
+local function retire_server(list)
+  call('SET', base .. 'reaped:' .. list, 'retired', 'PX', DAY_MS)
+  if call('EXISTS', base .. 'sockets:' .. list, groups_key(list)) > 0 then
+    local l = state(list)
+    l.read, l.generation, l.dirty = 0, 0, true
+    call('ZADD', base .. 'servers', 0, list)
+    return 0
+  end
+  call('ZREM', base .. 'servers', list)
+  return drop(list)
+end
+
+local function send_receipt_and_farewell(op)
+  append(op[2], RECEIPT, op[3], op[4], 0, 0)
+  local channel = channel_of(op[3])
+  local sockets = sockets_key(channel)
+  if call('HEXISTS', sockets, channel) == 1 then call('HSET', sockets, channel, op[5]) end
+  return 0
+end
+
+local function perform_rare(op)
+  local code = op[1]
+  if code == 2 or code == 8 then return send_group(op) end
+  if code == 3 or code == 9 then return join(op) end
+  if code == 4 then forget_member(op[2], op[3]) return 0 end
+  if code == 5 then return send_receipt_and_farewell(op) end
+  if code == 6 then return drop(op[2]) end
+  if code == 10 then return open_socket(op) end
+  if code == 11 then return close_socket(op) end
+  if code == 12 then return see_server(op[2]) end
+  return retire_server(op[2])
+end
+
+return perform_rare

@@ -1,0 +1,282 @@
+"""History of groups, members left out and replay, held by the memory and the blocking layer."""
+
+import pytest
+
+from channel_layer import entries
+from channel_layer.layer import (
+    MAX_MESSAGE_BYTES,
+    Entry,
+    GroupMessage,
+    History,
+    Join,
+    Kind,
+    Leave,
+    Outcome,
+    Position,
+    Replay,
+    Send,
+    SendGroup,
+    Verdict,
+)
+from shared.errors import InvalidName
+from tests.channel_layer.conftest import Leases
+
+KEPT = History(3, 60_000)
+LONG = History(1000, 60_000)
+ONE, TWO, OTHER = "server.P!1", "server.P!2", "server.Q!1"
+FROM_NOW = Position("", 0)
+
+
+def joined(leases: Leases, *channels: str) -> None:
+    """Make channels members whose owner knows it already."""
+    leases.layer.perform([Join("g", channel, is_known=True) for channel in channels])
+
+
+def told(leases: Leases, *payloads: bytes, history: History | None = KEPT) -> None:
+    leases.layer.perform([SendGroup("g", payload, history=history) for payload in payloads])
+
+
+def lying(leases: Leases, name: str = "server.P!") -> list[Entry]:
+    return list(leases.layer.take("reader", [name], 1000))
+
+
+def replayed(leases: Leases, since: Position, channel: str = ONE) -> list[Replay]:
+    """What `channel` is told when it joins once more with a position."""
+    leases.layer.perform([Join("g", channel, is_known=True, since=since)])
+    found = lying(leases)
+    assert {(entry.kind, entry.channel) for entry in found} == {(Kind.REPLAY, channel)}
+    return list(map(entries.replay, found))
+
+
+def position(leases: Leases) -> Position:
+    """Where the group's history is now."""
+    return replayed(leases, FROM_NOW)[-1].position
+
+
+def test_a_kept_message_has_a_position(leases: Leases) -> None:
+    """Members on an inbox get one entry a server with epoch and offset, which grows by one."""
+    joined(leases, ONE, TWO, OTHER)
+    told(leases, b"a", b"b")
+    first, second = map(entries.group_message, lying(leases))
+    assert first.position is not None
+    epoch = first.position.epoch
+    assert epoch
+    assert (first.payload, first.position, first.exclude) == (b"a", Position(epoch, 1), frozenset())
+    assert second == GroupMessage(b"b", Position(epoch, 2), frozenset())
+    others = lying(leases, "server.Q!")
+    assert [(entry.kind, entry.channel) for entry in others] == [(Kind.GROUP_MORE, "g")] * 2
+    assert list(map(entries.group_message, others)) == [first, second]
+
+
+def test_other_members_get_the_bare_message(leases: Leases) -> None:
+    """A normal channel in a group with history gets plain messages."""
+    joined(leases, "jobs")
+    told(leases, b"a")
+    (entry,) = lying(leases, "jobs")
+    assert (entry.kind, entry.channel, entry.payload) == (Kind.MESSAGE, "jobs", b"a")
+
+
+def test_without_history_nothing_changes(leases: Leases) -> None:
+    """A message that is not kept is a plain group entry, and uses up no offset."""
+    joined(leases, ONE)
+    told(leases, b"a")
+    told(leases, b"b", history=None)
+    told(leases, b"c")
+    found = lying(leases)
+    assert [entry.kind for entry in found] == [Kind.GROUP_MORE, Kind.GROUP, Kind.GROUP_MORE]
+    positions = [entries.group_message(entry).position for entry in found]
+    assert [one and one.offset for one in positions] == [1, None, 2]
+
+
+def test_a_history_is_kept_without_members(leases: Leases) -> None:
+    """What nobody heard can be replayed to who comes later."""
+    epoch = position(leases).epoch
+    leases.layer.perform([Leave("g", ONE)])
+    told(leases, b"a", b"b")
+    lying(leases)
+    (replay,) = replayed(leases, Position(epoch, 0))
+    assert replay == Replay("g", Position(epoch, 2), ((1, b"a"), (2, b"b")), False, True)
+
+
+def test_from_now_on_nothing_is_missed(leases: Leases) -> None:
+    """The empty epoch gets the current position, no message and no gap; a log begins at 0."""
+    (first,) = replayed(leases, FROM_NOW)
+    assert (first.messages, first.is_gap, first.is_end) == ((), False, True)
+    assert first.position.offset == 0
+    told(leases, b"a")
+    lying(leases)
+    (second,) = replayed(leases, FROM_NOW)
+    assert second == first._replace(position=Position(first.position.epoch, 1))
+
+
+def test_exactly_what_was_missed(leases: Leases) -> None:
+    """From each position that the history reaches back to come just the messages behind it."""
+    epoch = position(leases).epoch
+    told(leases, b"1", b"2", b"3", b"4")
+    lying(leases)
+    for offset in (1, 2, 3, 4):
+        (replay,) = replayed(leases, Position(epoch, offset))
+        expected = tuple((n, b"%d" % n) for n in range(offset + 1, 5))
+        assert replay == Replay("g", Position(epoch, 4), expected, False, True)
+
+
+def test_a_gap_is_said(leases: Leases) -> None:
+    """Behind the end of the history, before its beginning or in another epoch there is a gap."""
+    epoch = position(leases).epoch
+    told(leases, b"1", b"2", b"3", b"4")
+    lying(leases)
+    for since in (Position(epoch, 0), Position(epoch, 5), Position("other", 4)):
+        (replay,) = replayed(leases, since)
+        assert replay == Replay("g", Position(epoch, 4), (), True, True)
+
+
+def test_the_last_sender_says_how_much_is_kept(leases: Leases) -> None:
+    """A message that is sent with a smaller history shortens what is kept of the others."""
+    epoch = position(leases).epoch
+    told(leases, b"1", b"2", b"3")
+    told(leases, b"4", history=History(2, 60_000))
+    lying(leases)
+    assert replayed(leases, Position(epoch, 1))[0].is_gap
+    assert replayed(leases, Position(epoch, 2))[0].messages == ((3, b"3"), (4, b"4"))
+
+
+def test_a_history_forgets_what_is_old(leases: Leases) -> None:
+    """A message whose time is over is not replayed; its offset is not used again."""
+    epoch = position(leases).epoch
+    told(leases, b"1", history=History(9, 30))
+    leases.pass_ms(40)
+    told(leases, b"2", history=LONG)
+    lying(leases)
+    assert replayed(leases, Position(epoch, 0))[0].is_gap
+    assert replayed(leases, Position(epoch, 1))[0].messages == ((2, b"2"),)
+
+
+def test_a_history_has_eight_megabytes(roomy: Leases) -> None:
+    """However many messages it may hold, a history is bounded in bytes; replays come in parts."""
+    epoch = position(roomy).epoch
+    for number in range(10):
+        told(roomy, b"%d" % number * (MAX_MESSAGE_BYTES - 10_000), history=LONG)
+    lying(roomy)
+    missed = replayed(roomy, Position(epoch, 3))
+    assert [part.is_end for part in missed] == [False] * 6 + [True]
+    assert [part.messages[0][0] for part in missed] == list(range(4, 11))
+    assert replayed(roomy, Position(epoch, 0))[0].is_gap
+
+
+def test_a_long_replay_comes_in_parts(leases: Leases) -> None:
+    """Each REPLAY entry holds 1 MiB at most; together they hold each message once, in order."""
+    epoch = position(leases).epoch
+    told(leases, *[b"%d" % (n % 10) * 100_000 for n in range(25)], history=LONG)
+    lying(leases)
+    parts = replayed(leases, Position(epoch, 2))
+    assert len(parts) == 3
+    assert [part.is_end for part in parts] == [False, False, True]
+    assert not any(part.is_gap for part in parts)
+    assert parts[-1].position == Position(epoch, 25)
+    found = [message for part in parts for message in part.messages]
+    assert found == [(n + 1, b"%d" % (n % 10) * 100_000) for n in range(2, 25)]
+
+
+def test_join_and_replay_are_one_step(leases: Leases) -> None:
+    """Between the replay and the next message of the group there is neither hole nor overlap."""
+    epoch = position(leases).epoch
+    leases.layer.perform(
+        [
+            SendGroup("g", b"1", history=LONG),
+            Join("g", TWO, since=Position(epoch, 0)),
+            SendGroup("g", b"2", history=LONG),
+        ]
+    )
+    found = [entry for entry in lying(leases) if entry.channel != ONE]
+    kinds = [Kind.GROUP_MORE, Kind.JOIN, Kind.REPLAY, Kind.GROUP_MORE]
+    assert [entry.kind for entry in found] == kinds
+    assert entries.replay(found[2]).messages == ((1, b"1"),)
+    assert entries.group_message(found[3]).position == Position(epoch, 2)
+
+
+def test_a_normal_channel_gets_what_it_missed(leases: Leases) -> None:
+    """A replay to a channel without an inbox is its missed messages; a gap is nothing there."""
+    epoch = position(leases).epoch
+    told(leases, b"1", b"2")
+    for since in (Position(epoch, 0), Position("other", 0), FROM_NOW):
+        leases.layer.perform([Join("g", "jobs", since=since)])
+    found = [(entry.kind, entry.channel, entry.payload) for entry in lying(leases, "jobs")]
+    assert found == [(Kind.MESSAGE, "jobs", b"1"), (Kind.MESSAGE, "jobs", b"2")]
+
+
+def test_no_room_for_a_replay_is_a_gap(leases: Leases) -> None:
+    """A member whose list is full is told that it missed something; that always finds room."""
+    epoch = position(leases).epoch
+    told(leases, b"1", history=LONG)
+    lying(leases)
+    for number, is_gap in ((1, False), (2, True)):
+        leases.layer.perform([Send("tight.P!1", b"") for _ in range(number)])
+        leases.layer.perform([Join("g", "tight.P!1", is_known=True, since=Position(epoch, 0))])
+        (*_, last) = lying(leases, "tight.P!")
+        assert last.kind is Kind.REPLAY
+        replay = entries.replay(last)
+        assert (replay.is_gap, replay.is_end, replay.position.offset) == (is_gap, True, 1)
+
+
+def test_a_normal_channel_is_replayed_within_bounds(leases: Leases) -> None:
+    """What finds no room on a normal channel is dropped and counted, as in a broadcast."""
+    epoch = position(leases).epoch
+    told(leases, b"1", b"2", b"3", history=LONG)
+    leases.layer.perform([Join("g", "tight.jobs", since=Position(epoch, 0))])
+    assert [entry.payload for entry in lying(leases, "tight.jobs")] == [b"1", b"2"]
+    assert leases.layer.channel_statistics("tight.jobs")["channel_full_count"] == 1
+
+
+def test_a_full_member_does_not_stop_the_history(leases: Leases) -> None:
+    """A message that a full list did not get is counted as dropped, and kept."""
+    epoch = position(leases).epoch
+    leases.layer.perform([Join("g", "tight.P!1", is_known=True)])
+    leases.layer.perform([Send("tight.P!1", b"") for _ in range(2)])
+    outcomes = leases.layer.perform([SendGroup("g", b"1", history=LONG)])
+    assert outcomes == (Outcome(Verdict.DONE, dropped=1),)
+    lying(leases)
+    assert replayed(leases, Position(epoch, 0))[0].messages == ((1, b"1"),)
+
+
+def test_each_server_hears_of_its_own_excluded(leases: Leases) -> None:
+    """An entry names those that do not get it, and only those of its own server."""
+    joined(leases, ONE, TWO, OTHER)
+    leases.layer.perform([SendGroup("g", b"a", exclude=(TWO, "server.R!1"))])
+    (entry,) = lying(leases)
+    assert entry.kind is Kind.GROUP_MORE
+    assert entries.group_message(entry) == GroupMessage(b"a", None, frozenset({TWO}))
+    (other,) = lying(leases, "server.Q!")
+    assert (other.kind, other.payload) == (Kind.GROUP, b"a")
+
+
+def test_a_server_whose_members_are_all_excluded_hears_nothing(leases: Leases) -> None:
+    """A server gets no entry that none of its members would get."""
+    joined(leases, ONE, TWO, OTHER)
+    leases.layer.perform([SendGroup("g", b"a", exclude=(TWO, ONE, "server.P!3"), history=LONG)])
+    assert lying(leases) == []
+    assert len(lying(leases, "server.Q!")) == 1
+
+
+def test_an_excluded_channel_is_skipped(leases: Leases) -> None:
+    """A normal channel that is left out gets nothing; the others do."""
+    joined(leases, "jobs", "work")
+    leases.layer.perform([SendGroup("g", b"a", exclude=("jobs",), history=LONG)])
+    assert lying(leases, "jobs") == []
+    assert [entry.payload for entry in lying(leases, "work")] == [b"a"]
+
+
+def test_an_excluded_member_can_be_told_later(leases: Leases) -> None:
+    """Being left out changes no offset: who resumes from before gets the message too."""
+    joined(leases, TWO)
+    epoch = position(leases).epoch
+    leases.layer.perform([SendGroup("g", b"a", exclude=(ONE,), history=LONG)])
+    (shown,) = map(entries.group_message, lying(leases))
+    assert (shown.position, shown.exclude) == (Position(epoch, 1), {ONE})
+    assert replayed(leases, Position(epoch, 0))[0].messages == ((1, b"a"),)
+
+
+@pytest.mark.parametrize("exclude", [("a b",), ("ok", "a!b!c")])
+def test_a_wrong_name_is_refused(leases: Leases, exclude: tuple[str, ...]) -> None:
+    """A name in `exclude` that breaks the rules is refused before anything is done."""
+    with pytest.raises(InvalidName):
+        leases.layer.perform([SendGroup("g", b"", exclude=exclude)])

@@ -1,0 +1,118 @@
+"""Who is present in a group, held by the memory and the blocking layer alike."""
+
+import pytest
+
+from channel_layer.layer import Join, Kind, Leave, OpenSocket, SendGroup
+from shared import codec
+from shared.errors import InvalidName
+from tests.channel_layer.conftest import Leases
+
+
+def join(leases: Leases, channel: str, user: str, presence: str = "presence") -> None:
+    leases.layer.perform([Join("g", channel, user=user, presence=presence)])
+
+
+def said(leases: Leases, channel: str = "presence") -> list[tuple[str, str, int]]:
+    """What a worker hears of the group; it hears it once."""
+    taken = leases.layer.take("w", [channel], 100)
+    assert all(entry.kind is Kind.MESSAGE for entry in taken)
+    messages = [codec.unpack(entry.payload) for entry in taken]
+    assert {message["group"] for message in messages} <= {"g"}
+    assert all(set(message) == {"group", "user", "event", "devices"} for message in messages)
+    return [(one["user"], one["event"], one["devices"]) for one in messages]
+
+
+def test_the_first_and_the_last_device_are_told(leases: Leases) -> None:
+    """A user comes with the first device and goes with the last; those between say nothing."""
+    for number in (1, 2, 3):
+        join(leases, f"server.P!{number}", "ann")
+    assert said(leases) == [("ann", "join", 1)]
+    assert leases.layer.group_members("g") == {"ann": 3}
+    for number in (2, 1):
+        leases.layer.perform([Leave("g", f"server.P!{number}")])
+    assert said(leases) == []
+    assert leases.layer.group_members("g") == {"ann": 1}
+    leases.layer.perform([Leave("g", "server.P!3"), Leave("g", "server.P!3")])
+    assert said(leases) == [("ann", "leave", 0)]
+    assert leases.layer.group_members("g") == {}
+
+
+def test_joining_again_counts_once(leases: Leases) -> None:
+    """A join that is repeated, with its user or without, changes no count and says nothing."""
+    for user in ("ann", "ann", "", "ann"):
+        join(leases, "server.P!1", user)
+    assert leases.layer.group_members("g") == {"ann": 1}
+    assert said(leases) == [("ann", "join", 1)]
+
+
+def test_another_user_moves_the_device(leases: Leases) -> None:
+    """When a channel joins as somebody else, the one has a device less and the other one more."""
+    join(leases, "server.P!1", "ann")
+    join(leases, "server.P!1", "bob")
+    assert leases.layer.group_members("g") == {"bob": 1}
+    assert said(leases) == [("ann", "join", 1), ("ann", "leave", 0), ("bob", "join", 1)]
+
+
+def test_groups_are_counted_apart(leases: Leases) -> None:
+    """A user's devices in one group are none in another; strangers are no users."""
+    leases.layer.perform([Join("g", "server.P!1", user="ann"), Join("h", "server.P!1", user="ann")])
+    leases.layer.perform([Join("h", "jobs", user="ann"), Join("h", "server.P!2")])
+    assert leases.layer.group_members("g") == {"ann": 1}
+    assert leases.layer.group_members("h") == {"ann": 2}
+    assert leases.layer.group_members("nobody") == {}
+    assert said(leases) == []
+
+
+def test_a_user_is_any_text(leases: Leases) -> None:
+    """A user's key may hold any characters; it comes back as it was."""
+    for user in ("Ö 中 😀", "a:b\0c", "x" * 300):
+        join(leases, "server.P!1", user)
+        assert leases.layer.group_members("g") == {user: 1}
+    assert [one[0] for one in said(leases)][::2] == ["Ö 中 😀", "a:b\0c", "x" * 300]
+
+
+def test_each_channel_of_presence_hears_its_own(leases: Leases) -> None:
+    """Who was named at the last join hears of that device's leaving."""
+    join(leases, "server.P!1", "ann", "first")
+    join(leases, "server.P!1", "ann", "second")
+    leases.layer.perform([Leave("g", "server.P!1")])
+    assert said(leases, "first") == [("ann", "join", 1)]
+    assert said(leases, "second") == [("ann", "leave", 0)]
+
+
+def test_presence_passes_full_lists(leases: Leases) -> None:
+    """A full list of the presence channel loses no word about who came."""
+    for number in range(5):
+        join(leases, f"server.P!{number}", f"user{number}", "tight.presence")
+    assert len(said(leases, "tight.presence")) == 5
+
+
+def test_expired_devices_are_gone(short_lived: Leases) -> None:
+    """An expired device is not counted, and its leaving is told at the next send."""
+    join(short_lived, "server.P!1", "ann")
+    short_lived.pass_ms(1100)
+    assert short_lived.layer.group_members("g") == {}
+    short_lived.layer.perform([SendGroup("g", b"")])
+    assert said(short_lived) == [("ann", "join", 1), ("ann", "leave", 0)]
+
+
+def test_a_dead_server_takes_its_devices_along(leases: Leases) -> None:
+    """When a server is reaped its devices leave, told like any; those elsewhere stay."""
+    leases.layer.perform([OpenSocket("server.P!1", b"bye")])
+    leases.pass_ms(60)
+    leases.layer.perform([OpenSocket("server.Q!1", b"bye")])
+    for channel, user in (("server.P!1", "ann"), ("server.P!2", "bob"), ("server.Q!1", "bob")):
+        join(leases, channel, user)
+    said(leases)
+    assert leases.layer.reap_servers(silent_ms=50).servers == ("server.P!",)
+    assert leases.layer.group_members("g") == {"bob": 1}
+    assert said(leases) == [("ann", "leave", 0)]
+    assert leases.layer.group_channels("g") == ["server.Q!1"]
+
+
+def test_a_wrong_name_of_presence_is_refused(leases: Leases) -> None:
+    """What is no channel of workers, or too long for a user, is refused before anybody joins."""
+    for user, presence in (("ann", "a b"), ("ann", "server.P!1"), ("x" * 401, "presence")):
+        with pytest.raises(InvalidName):
+            join(leases, "server.P!1", user, presence)
+    assert leases.layer.group_channels("g") == []
