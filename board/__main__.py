@@ -1,4 +1,4 @@
-"""The board's own commands: `python -m board migrate` and `python -m board seed`.
+"""The board's own commands: `python -m board migrate`, `seed` and `sweep`.
 
 Serves nothing; pages come from `python -m workers --app board.app:build`.
 """
@@ -38,6 +38,23 @@ def seed_command(threads: int) -> None:
     check_version(site.database)
     written = seed(site, threads)
     click.echo(f"{written} posts written", err=True)
+
+
+@commands.command("sweep", epilog=VARIABLES)
+def sweep_command() -> None:
+    """Put right what lost jobs left behind: overdue pictures, old uploads, old events.
+
+    Workers do this by themselves when somebody posts, and tell the readers at once; after this
+    command readers see it when they next load or ask.
+    """
+    site = open_site(read_settings(os.environ))
+    check_version(site.database)
+    swept = site.sweeper.sweep(lambda _: None)
+    click.echo(
+        f"{swept.pictures} pictures called failed, {swept.uploads} uploads removed, "
+        f"{swept.events} events forgotten",
+        err=True,
+    )
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from board.live import RESUME_BOARD, RESUME_THREAD
 from board.pictures import MAKE_PICTURE, OVERDUE_PICTURE
 from board.settings import read_settings
 from board.site import Site, open_site
+from board.sweeping import SWEEP
 from board.upgrading import check_version
 from workers.routing import App, get, job, post, websocket
 
@@ -45,6 +46,7 @@ def routes(site: Site) -> App:
             job(RESUME_BOARD, live.resume_board, retries=2, backoff_s=0.2),
             job(MAKE_PICTURE, pictures.make, retries=3, backoff_s=2.0, timeout_s=30.0),
             job(OVERDUE_PICTURE, pictures.overdue),
+            job(SWEEP, site.sweeper.run),
         ],
         error_page=pages.error,
     )

@@ -41,6 +41,14 @@ def thread(seq: int, changes: Mapping[str, int]) -> dict[str, Any]:
     return {"t": "thread", "seq": seq, "changes": dict(changes)}
 
 
+def picture(no: int, html: str) -> str:
+    """A post's picture changed, for the index; `html` takes the place of the waiting one.
+
+    It has no number: a reader who misses it sees the picture with the next page.
+    """
+    return _frame("upd", no=no, html=html)
+
+
 def gone(seq: int, no: int) -> dict[str, Any]:
     """What an event spoke of is no longer there; the number is still counted."""
     return {"t": "none", "seq": seq, "no": no}

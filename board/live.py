@@ -1,8 +1,10 @@
 """The board's live side: what readers are told about new posts, and the sockets they listen on.
 
 A push is a hint, the database is the truth: every event has a number, and a reader who comes back
-is first subscribed and then sent what the database holds behind the number it knows. Frames are
-built by `frames.py`; nothing is posted over a socket.
+is first subscribed and then sent what the database holds behind the number it knows. The groups
+have a history only so that each push carries a position: whoever missed one, or is told of a gap
+after the layer lost its data, asks with its own number. Frames are built by `frames.py`; nothing is
+posted over a socket.
 """
 
 import json
@@ -25,6 +27,11 @@ MAX_FRAME_BYTES = 4096
 
 MAX_RESUME_CHARACTERS = 4 * 2**20
 """More than this is cheaper to read as a page."""
+
+HISTORY = (1, 60.0)
+"""Messages and seconds: positions are all that is wanted of it, what was missed is read."""
+
+FROM_NOW = ("", 0)
 
 CLOSE_BAD_FRAME = 4400
 CLOSE_GONE = 4404
@@ -64,10 +71,14 @@ class Live:
             _tell(outbox, board_group(board.code), frames.bump(thread, post))
 
     def announce_picture(self, settled: Settled, outbox: Outbox) -> None:
-        """Tell the readers of its thread what became of a picture."""
-        html = self._presenter.fragment(settled.board, settled.thread, settled.post)
-        frame = frames.file(settled.seq, settled.post.no, html)
+        """Tell the readers of its thread and of its board what became of a picture."""
+        post = settled.post
+        html = self._presenter.fragment(settled.board, settled.thread, post)
+        frame = frames.file(settled.seq, post.no, html)
         _tell(outbox, thread_group(settled.thread.no), frames.text(frame))
+        if post.picture is not None:
+            html = self._presenter.picture_fragment(post.picture)
+            _tell(outbox, board_group(settled.board.code), frames.picture(post.no, html))
 
     def thread_connect(self, event: SocketEvent, outbox: Outbox) -> None:
         """Subscribe a socket to a thread, then let a job read what it missed.
@@ -81,12 +92,12 @@ class Live:
             outbox.refuse()
             return
         outbox.accept()
-        outbox.join(thread_group(no))
+        outbox.join(thread_group(no), since=FROM_NOW)
         known = _number(event.query.get("seq"), head)
         outbox.send(RESUME_THREAD, {"channel": event.reply_channel, "thread": no, "seq": known})
 
     def thread_receive(self, event: SocketEvent, outbox: Outbox) -> None:
-        """Answer `ping` with the head, `sync` with the events behind its `seq`."""
+        """Answer `ping` with the head, `sync` with the events behind its `seq` and the head."""
         question = _question(event)
         if question is None:
             outbox.close(CLOSE_BAD_FRAME)
@@ -100,7 +111,7 @@ class Live:
             if missed is None:
                 outbox.close(CLOSE_GONE)
                 return
-            for text in self._resumed(missed):
+            for text in (*self._resumed(missed), frames.pong(seq=missed.thread.seq)):
                 outbox.send_text(text)
 
     def resume_thread(self, message: dict[str, Any], outbox: Outbox, _: JobAttempt) -> None:
@@ -122,7 +133,7 @@ class Live:
             outbox.refuse()
             return
         outbox.accept()
-        outbox.join(board_group(board.code))
+        outbox.join(board_group(board.code), since=FROM_NOW)
         outbox.state({"board": board.code})
         known = _number(event.query.get("rev"), board.revision)
         outbox.send(RESUME_BOARD, {"channel": event.reply_channel, "board": code, "rev": known})
@@ -183,7 +194,7 @@ class Live:
 
 
 def _tell(outbox: Outbox, group: str, text: str) -> None:
-    outbox.send_group(group, {"text": text})
+    outbox.send_group(group, {"text": text}, history=HISTORY)
 
 
 def _is_welcome(event: SocketEvent) -> bool:

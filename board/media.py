@@ -59,6 +59,12 @@ class MediaFolder:
         """Remove a file from the incoming folder; no error if it is gone."""
         self.incoming_path(tim).unlink(missing_ok=True)
 
+    def incoming(self, before_tim: int) -> list[int]:
+        """The names of the files older than `before_tim` that wait in the incoming folder."""
+        names = (path.name for path in (self._root / "incoming").iterdir())
+        tims = (int(name) for name in names if name.isascii() and name.isdigit())
+        return sorted(tim for tim in tims if tim < before_tim)
+
     def incoming_path(self, tim: int) -> Path:
         """Where an upload waits for the picture job."""
         return self._root / "incoming" / str(tim)

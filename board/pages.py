@@ -17,6 +17,7 @@ from board.posting import Posting
 from board.presenting import Presenter
 from board.reading import Reader
 from board.records import BoardRecord, Posted, ThreadRecords
+from board.sweeping import Sweeper
 from workers.outbox import Outbox
 from workers.rendering import Templates
 from workers.web import HttpError, Request, Response, json_response, redirect
@@ -34,6 +35,7 @@ class Pages:
         reader: Reader,
         posting: Posting,
         pictures: Pictures,
+        sweeper: Sweeper,
         live: Live,
         presenter: Presenter,
         templates: Templates,
@@ -42,6 +44,7 @@ class Pages:
         self._reader = reader
         self._posting = posting
         self._pictures = pictures
+        self._sweeper = sweeper
         self._live = live
         self._presenter = presenter
         self._templates = templates
@@ -118,6 +121,7 @@ class Pages:
             return self._refused(request, board, thread_no, form.refused(done))
         self._live.announce_post(done, outbox)
         self._pictures.order(done.post, outbox)
+        self._sweeper.order(outbox)
         path = thread_path(done.thread.board, done.thread.no, done.thread.slug)
         url = f"{path}#p{done.post.no}"
         if wants_json(request):

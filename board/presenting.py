@@ -92,6 +92,12 @@ class Presenter:
             "_post.html", "post", post=self.post(board, thread, post)
         ).strip()
 
+    def picture_fragment(self, picture: PictureRecord) -> str:
+        """The HTML of a picture alone, as it stands in its post."""
+        return self._templates.fragment(
+            "_post.html", "picture", picture=self.picture(picture)
+        ).strip()
+
     def index(self, records: IndexRecords, page: int, pages: int, form: FormView) -> IndexPage:
         """One page of a board's index."""
         return IndexPage(

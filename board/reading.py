@@ -3,6 +3,8 @@
 Changes nothing and makes no HTML; writing is `store.py`.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from board import tables
@@ -33,6 +35,7 @@ MAX_EVENTS = 500
 """Events sent to a reader who comes back; one who missed more reads the whole thread."""
 
 _thread, _post, _event = tables.thread.c, tables.post.c, tables.event.c
+_file = tables.file.c
 
 _STANDING = (
     _thread.sticky.desc(),
@@ -62,6 +65,13 @@ _INDEX_PAGE = (
     .order_by(*_STANDING)
     .limit(PAGE_SIZE)
     .offset(bindparam("skipped"))
+)
+
+_PENDING = (
+    select(_file.tim)
+    .join(tables.attachment, tables.attachment.c.tim == _file.tim)
+    .join(tables.post, _post.no == tables.attachment.c.post_no)
+    .where(_file.state == "pending", _post.state == LIVE)
 )
 
 
@@ -132,19 +142,35 @@ class Reader:
             ).scalar_one_or_none()
 
     def missed(self, no: int, after: int, limit: int = MAX_EVENTS) -> MissedEvents | None:
-        """A thread's events behind `after`, at most `limit`; None when there is no such thread."""
+        """A thread's events behind `after`, at most `limit`; None when there is no such thread.
+
+        Where the next event is no longer kept there are none, but `more`.
+        """
         with self._database.reading() as connection:
             thread = find_thread(connection, no)
             board = None if thread is None else find_board(connection, thread.board)
             if thread is None or board is None:
                 return None
             events = _events(connection, no, after, limit)
+            if events and events[0].seq != after + 1:
+                events = ()
             posts = posts_by_number(connection, (e.post_no for e in events if not e.changes))
             last_no = connection.execute(
                 select(func.max(_post.no)).where(_post.thread_no == no, _post.state == LIVE)
             ).scalar_one()
         more = thread.seq > (events[-1].seq if events else after)
         return MissedEvents(board, thread, events, posts, last_no or no, more)
+
+    def pending_pictures(self, before_tim: int, limit: int) -> tuple[int, ...]:
+        """The first `limit` pictures of live posts, older than `before_tim`, not made yet."""
+        with self._database.reading() as connection:
+            older = _PENDING.where(_file.tim < before_tim).order_by(_file.tim).limit(limit)
+            return tuple(connection.execute(older).scalars())
+
+    def awaited_pictures(self, tims: Sequence[int]) -> frozenset[int]:
+        """Those of some pictures that a job has yet to make."""
+        with self._database.reading() as connection:
+            return frozenset(connection.execute(_PENDING.where(_file.tim.in_(tims))).scalars())
 
     def picture(self, tim: int) -> tuple[PostRecord, PictureRecord] | None:
         """A picture and the live post that it belongs to, None without one."""

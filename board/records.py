@@ -128,7 +128,8 @@ class NewPost:
 class Posted:
     """What posting did. `repeated`: the same request had been posted before, nothing changed.
 
-    `also` are events beside the post's own: threads closed or archived by it.
+    `also` are events beside the post's own: threads closed or archived by it, as far as they are
+    still kept.
     """
 
     board: BoardRecord

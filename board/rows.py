@@ -55,7 +55,12 @@ def posts_by_number(connection: Connection, numbers: Iterable[int]) -> dict[int,
 
 
 def find_board(connection: Connection, code: str, *, lock: bool = False) -> BoardRecord | None:
-    """The board; with `lock` nobody else writes to it until the transaction ends."""
+    """The board; with `lock` nobody else writes to it until the transaction ends.
+
+    `code` may come from outside as it is: PostgreSQL has no text with NUL or half characters.
+    """
+    if not code.isprintable():
+        return None
     statement = select(tables.board).where(tables.board.c.code == code)
     row = connection.execute(statement.with_for_update() if lock else statement).one_or_none()
     if row is None:

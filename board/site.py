@@ -18,6 +18,7 @@ from board.presenting import Presenter
 from board.reading import Reader
 from board.settings import BoardSettings
 from board.store import Store
+from board.sweeping import Sweeper
 from workers.rendering import Templates
 
 
@@ -32,6 +33,7 @@ class Site:
     live: Live
     pictures: Pictures
     posting: Posting
+    sweeper: Sweeper
 
     def close(self) -> None:
         """Close the database's connections."""
@@ -57,13 +59,15 @@ def open_site(
     live = Live(reader, presenter, clock_ms)
     pictures = Pictures(media, reader, store, live, clock_ms)
     posting = Posting(store, pictures, clock_ms)
+    sweeper = Sweeper(media, reader, store, live, clock_ms)
     pages = Pages(
         reader=reader,
         posting=posting,
         pictures=pictures,
+        sweeper=sweeper,
         live=live,
         presenter=presenter,
         templates=templates,
         guard=Guard(site_secret(settings), settings.media_url),
     )
-    return Site(database, reader, store, pages, live, pictures, posting)
+    return Site(database, reader, store, pages, live, pictures, posting, sweeper)

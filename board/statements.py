@@ -6,7 +6,7 @@ Each changes one thing and relies on the locks that its caller holds; none begin
 import json
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, select, tuple_, update
 from sqlalchemy import insert as insert_into
 
 from board import tables
@@ -20,7 +20,7 @@ from board.records import (
     ReadyPicture,
     ThreadRecord,
 )
-from board.rows import LIVE
+from board.rows import LIVE, event_record
 
 _thread, _post, _event = tables.thread.c, tables.post.c, tables.event.c
 
@@ -237,12 +237,33 @@ def set_picture(connection: Connection, tim: int, ready: ReadyPicture | None) ->
     connection.execute(update(tables.file).where(tables.file.c.tim == tim).values(**values))
 
 
-def last_seq(connection: Connection, thread_no: int, post_no: int) -> int:
-    """The number of the last `file` event of a post."""
-    seq: int = connection.execute(
+def prune_events(connection: Connection, before_ms: int, limit: int) -> int:
+    """Forget up to `limit` events older than that; gives how many there were."""
+    oldest = select(_event.thread_no, _event.seq).where(_event.created_ms < before_ms).limit(limit)
+    keys = [(row.thread_no, row.seq) for row in connection.execute(oldest)]
+    if keys:
+        which = tuple_(_event.thread_no, _event.seq).in_(keys)
+        connection.execute(delete(tables.event).where(which))
+    return len(keys)
+
+
+def thread_events(connection: Connection, board: str, at_ms: int) -> tuple[EventRecord, ...]:
+    """What changed in threads of a board at that moment; the posting of then changed it."""
+    rows = connection.execute(
+        select(tables.event)
+        .join(tables.thread, _thread.no == _event.thread_no)
+        .where(_event.kind == "thread", _event.created_ms == at_ms, _thread.board == board)
+        .order_by(_event.thread_no, _event.seq)
+    )
+    return tuple(map(event_record, rows))
+
+
+def last_seq(connection: Connection, thread_no: int, post_no: int) -> int | None:
+    """The number of the last `file` event of a post, None when it is no longer kept."""
+    seq: int | None = connection.execute(
         select(_event.seq)
         .where(_event.thread_no == thread_no, _event.post_no == post_no, _event.kind == "file")
         .order_by(_event.seq.desc())
         .limit(1)
-    ).scalar_one()
+    ).scalar_one_or_none()
     return seq

@@ -22,6 +22,9 @@ from board.rows import find_board, find_thread, posts_by_number
 
 _post = tables.post.c
 
+_PRUNED_AT_ONCE = 500
+"""Events forgotten in one transaction, so that nobody waits long for its end."""
+
 
 class Store:
     """The writing half of the board's database."""
@@ -83,7 +86,7 @@ class Store:
         """Say that a picture is ready, or with None that it never will be.
 
         A ready picture stays as it is, and its first event is given again. None when the
-        picture or its post is gone.
+        picture, its post or that event is gone.
         """
         with self._database.writing() as connection:
             post_no = connection.execute(
@@ -100,11 +103,21 @@ class Store:
                 return None
             wanted = "failed" if ready is None else "ready"
             if post.picture.state in ("ready", wanted):
-                seq = statements.last_seq(connection, thread.no, post_no)
-            else:
-                statements.set_picture(connection, tim, ready)
-                seq = statements.add_event(connection, thread.no, "file", post_no, {}, now_ms).seq
+                told = statements.last_seq(connection, thread.no, post_no)
+                return None if told is None else _settled(connection, post_no, told)
+            statements.set_picture(connection, tim, ready)
+            seq = statements.add_event(connection, thread.no, "file", post_no, {}, now_ms).seq
             return _settled(connection, post_no, seq)
+
+    def prune_events(self, before_ms: int) -> int:
+        """Forget the events older than that; who missed them reads the whole thread."""
+        pruned = 0
+        while True:
+            with self._database.writing() as connection:
+                found = statements.prune_events(connection, before_ms, _PRUNED_AT_ONCE)
+            pruned += found
+            if found < _PRUNED_AT_ONCE:
+                return pruned
 
 
 def _no_board(code: str) -> Problem:
@@ -112,8 +125,13 @@ def _no_board(code: str) -> Problem:
 
 
 def _posted_before(connection: Connection, board: BoardRecord, key: str) -> Posted | None:
-    no = connection.execute(select(_post.no).where(_post.request_key == key)).scalar_one_or_none()
-    return None if no is None else _posted(connection, board.code, no, repeated=True)
+    row = connection.execute(
+        select(_post.no, _post.created_ms).where(_post.request_key == key)
+    ).one_or_none()
+    if row is None:
+        return None
+    also = statements.thread_events(connection, board.code, row.created_ms)
+    return _posted(connection, board.code, row.no, repeated=True, also=also)
 
 
 def _posted(

@@ -1,10 +1,8 @@
 // The page's script begins here: what every page has, then what its kind adds. Without it the pages work too.
 
-import { startIndex } from "./index.js";
 import { Notifier } from "./notify.js";
 import { showTimes } from "./page.js";
 import { startPictures } from "./pictures.js";
-import { startThread } from "./thread.js";
 
 const TIMES_EVERY_MS = 30_000;
 
@@ -13,8 +11,12 @@ showTimes();
 setInterval(() => showTimes(), TIMES_EVERY_MS);
 startTheme();
 startPictures();
-if (main.dataset.page === "index") startIndex(main, new Notifier(main));
+if (main.dataset.page === "index") {
+  const { startIndex } = await import("./index.js");
+  startIndex(main, new Notifier(main));
+}
 if (main.dataset.page === "thread") {
+  const { startThread } = await import("./thread.js");
   startThread(main);
   new Notifier(main);
 }

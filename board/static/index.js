@@ -3,9 +3,8 @@
 
 import { Composer } from "./composer.js";
 import { LiveFeed } from "./live.js";
-import { count, fetchPage, isOwn, isPlain, showTimes, socketUrl } from "./page.js";
+import { count, fetchPage, fragment, isOwn, isPlain, mark, selectedText, showTimes, socketUrl } from "./page.js";
 import { Announcer, StatusWord } from "./status.js";
-import { mark, selectedText } from "./thread.js";
 
 export function startIndex(main, notifier) {
   const threads = new Threads(main);
@@ -19,7 +18,7 @@ export function startIndex(main, notifier) {
       notifier.take(event);
     },
     hello: ({ rev, threads: all }) => all && threads.compare(all, rev),
-    reload: () => threads.check(),
+    reload: (signal) => threads.check(signal),
     state: (name, interval) => status.set(name, interval),
   }).start();
   startThreadForm();
@@ -44,6 +43,10 @@ class Threads {
   }
 
   apply(event) {
+    if (event.t === "upd") {
+      document.querySelector(`#p${event.no} .pic.wait`)?.replaceWith(fragment(event.html));
+      return;
+    }
     this.#newest = Math.max(this.#newest, event.reply_no ?? event.no);
     if (event.t === "new" && !isOwn(event.no)) this.#new.add(event.no);
     if (event.t === "bump") {
@@ -67,8 +70,8 @@ class Threads {
   }
 
   /** Asks the server's page what is newer. Gives its revision. */
-  async check() {
-    const main = (await fetchPage(location.href)).getElementById("main");
+  async check(signal) {
+    const main = (await fetchPage(location.href, signal)).getElementById("main");
     const rows = [...main.querySelectorAll(".card")].map((card) => {
       const bumped = Date.parse(card.querySelector(".counts time").dateTime) / 1000;
       return [Number(card.dataset.no), bumped, Number(card.dataset.replies), Number(card.dataset.pictures), bumped];

@@ -1,32 +1,18 @@
-// A feed of numbered events over a WebSocket that loses nothing: it resumes, sees gaps and fills them.
-// Knows sockets, numbers and time; it does not know what an event means or what the page looks like.
+// The board's feed of numbered events: each is applied once and in order, and what is missing is asked for.
+// Knows numbers; it does not know sockets (connection.js), what an event means or what the page looks like.
 
-const BASE_MS = 500;
-const GROWTH = 1.5;
-const JITTER = 0.3;
-const CAP_MS = 60_000;
-const CALM_MS = 10_000;
-const PROBE_MS = 3_000;
-const PATIENCE_MS = 20_000; // workers may be away for seconds while they are replaced; their readers stay
+import { Connection, SPREAD_MS } from "./connection.js";
+import { Positions } from "./group.js";
+
 const GAP_MS = 2_000;
-const PING_EVERY_MS = 30_000;
-const CLOSE_GONE = 4404;
-const CLOSE_TOO_MANY = 4429;
-const TRIES_BEFORE_POLLING = 3;
-const POLL_FIRST_MS = 5_000;
-const POLL_CAP_MS = 90_000;
-
-/** The pause in ms before try number `n` (from 0); `random` gives 0 up to 1. */
-export function backoff(n, random = Math.random) {
-  const jitter = 1 - JITTER + 2 * JITTER * random();
-  return Math.min(CAP_MS, BASE_MS * GROWTH ** n * jitter);
-}
+const PING = JSON.stringify({ t: "ping" });
 
 /**
- * Events in order of their number, each applied once.
+ * Events in order of their number.
  *
- * A frame is a JSON object; `t` is its kind, `frame[number]` its number. The kinds hello, pong and hb
- * carry the newest number there is, resync says that the log does not reach back; all others are events.
+ * A frame is a JSON object; `t` is its kind, `frame[number]` its number. The kinds hello and pong carry the
+ * newest number there is, resync says that the log does not reach back; all others are events, and those
+ * without a number are applied as they come. Pushes stand behind a position in their group's history.
  *
  * options:
  *   number      the field that counts, such as "seq"
@@ -34,27 +20,30 @@ export function backoff(n, random = Math.random) {
  *   url         (position) => address of the socket
  *   apply       (event) => void, for each next event
  *   hello       (frame) => number | void, optional, at each connection; a number says: the page shows this now
- *   fetchMissed (position) => Promise of {events, head, more}; optional, without it `reload` is used
- *   reload      () => Promise of the number that the page shows after it was made anew
- *   state       (name, seconds) => void with "live", "away", "gone" or "polling" (and its interval)
+ *   fetchMissed (position, signal) => Promise of {events, head}, or of null when what is watched is gone;
+ *               optional, without it `reload` is used
+ *   reload      (signal) => Promise of the number that the page shows after it was made anew
+ *   state       (name, seconds) => void, optional, with "live", "away", "gone" or "polling" (and its interval)
  */
 export class LiveFeed {
   #options;
+  #connection;
   #position;
   #head;
   #held = new Map();
-  #socket = null;
-  #greeted = false;
-  #tries = 0;
-  #polling = false;
-  #ended = false;
-  #filling = null;
-  #pollPause = POLL_FIRST_MS;
-  #timers = new Map();
+  #isStale = false; // what the page shows has no number that events could follow
+  #positions = new Positions();
 
   constructor(options) {
     this.#options = options;
     this.#position = this.#head = options.position;
+    this.#connection = new Connection({
+      url: () => this.#url(),
+      ping: PING,
+      receive: (frame) => this.#receive(frame),
+      catchUp: (signal) => this.#catchUp(signal),
+      state: options.state,
+    });
   }
 
   get position() {
@@ -62,135 +51,67 @@ export class LiveFeed {
   }
 
   start() {
-    document.addEventListener("visibilitychange", () => !document.hidden && this.wake());
-    addEventListener("pageshow", (event) => event.persisted && this.wake());
-    addEventListener("online", () => this.wake());
-    addEventListener("offline", () => this.#probe(PROBE_MS));
-    this.#connect();
-  }
-
-  /** The page came back: ask a socket that claims to be open, replace one that is not. */
-  wake() {
-    if (this.#ended) return;
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#probe(PROBE_MS);
-    else if (this.#socket?.readyState !== WebSocket.CONNECTING) this.#connect();
-  }
-
-  /** No more events will come or be asked for. */
-  end() {
-    this.#ended = true;
-    for (const name of [...this.#timers.keys()]) this.#stop(name);
-    this.#drop();
+    this.#connection.start();
   }
 
   /** Makes sure that event `number` arrives: waits a moment for the socket, then fetches. */
   expect(number) {
     this.#head = Math.max(this.#head, number);
-    if (this.#behind()) this.#after("gap", this.#greeted ? GAP_MS / 4 : 0, () => this.#fill());
+    if (this.#isBehind()) this.#fetchAfter(this.#connection.isLive ? GAP_MS / 4 : 0);
   }
 
-  #behind() {
-    return this.#head > this.#position || this.#held.size > 0;
+  #url() {
+    this.#positions.forget(); // a new socket begins from now in its groups; its numbers say what it missed
+    return this.#options.url(this.#position);
   }
 
-  #after(name, ms, action) {
-    this.#stop(name);
-    this.#timers.set(name, setTimeout(() => {
-      this.#timers.delete(name);
-      action();
-    }, ms));
+  #isBehind() {
+    return !this.#isStale && (this.#head > this.#position || this.#held.size > 0);
   }
 
-  #stop(name) {
-    clearTimeout(this.#timers.get(name));
-    this.#timers.delete(name);
-  }
-
-  // The socket
-
-  #connect() {
-    this.#stop("retry");
-    this.#drop();
-    const socket = new WebSocket(this.#options.url(this.#position));
-    this.#socket = socket;
-    this.#after("silence", CALM_MS, () => this.#lost(socket));
-    socket.addEventListener("message", (message) => this.#socket === socket && this.#receive(message.data));
-    socket.addEventListener("close", (event) => this.#lost(socket, event.code));
-  }
-
-  #drop() {
-    const socket = this.#socket;
-    this.#socket = null;
-    this.#greeted = false;
-    socket?.close();
-  }
-
-  #lost(socket, code = 1006) {
-    if (this.#socket !== socket || this.#ended) return;
-    this.#drop();
-    if (code === CLOSE_GONE) {
-      this.#options.state("gone");
-      this.end();
-      return;
-    }
-    for (const name of ["silence", "ping", "calm"]) this.#stop(name);
-    if (!this.#polling) this.#options.state("away");
-    this.#tries += 1;
-    if (this.#tries >= TRIES_BEFORE_POLLING && !this.#polling) this.#startPolling();
-    const pause = backoff(code === CLOSE_TOO_MANY ? this.#tries + 5 : this.#tries - 1);
-    this.#after("retry", pause, () => this.#connect());
-  }
-
-  #probe(patience) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return;
-    const socket = this.#socket;
-    this.#send({ t: "ping" });
-    this.#after("silence", patience, () => this.#lost(socket));
-  }
-
-  #send(frame) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+  #fetchAfter(ms) {
+    this.#connection.after("fetch", ms, () => this.#isBehind() && this.#connection.catchUp());
   }
 
   // Frames
 
-  #receive(text) {
-    this.#stop("silence");
-    this.#after("ping", PING_EVERY_MS, () => this.#probe(PATIENCE_MS));
-    const frame = JSON.parse(text);
-    const number = frame[this.#options.number];
-    if (frame.t === "hello") this.#greet(frame, number);
-    else if (frame.t === "pong" || frame.t === "hb") this.#notice(number);
-    else if (frame.t === "resync") this.#fill(true);
-    else this.#take(frame, number);
+  #receive(frame) {
+    const { is, content } = this.#positions.take(frame);
+    if (is === "lost") this.#syncSoon("lost");
+    if (!content || is === "old") return;
+    const found = JSON.parse(content);
+    const number = found[this.#options.number];
+    if (found.t === "hello") this.#greet(found, number);
+    else if (found.t === "pong") this.#notice(number);
+    else if (found.t === "resync") this.#renew();
+    else if (number === undefined) this.#options.apply(found);
+    else this.#take(found, number);
   }
 
   #greet(frame, head) {
-    this.#greeted = true;
-    this.#stopPolling();
-    this.#after("calm", CALM_MS, () => (this.#tries = 0));
-    this.#options.state("live");
-    this.#position = Math.max(this.#position, this.#options.hello?.(frame) ?? 0);
-    // What was missed follows by itself; only if it does not is it asked for.
+    const shown = this.#options.hello?.(frame) ?? 0;
+    this.#position = Math.max(this.#position, shown);
     this.#head = Math.max(this.#head, head ?? 0);
-    if (this.#behind()) this.#after("gap", GAP_MS, () => this.#fill());
+    this.#applyHeld();
+    // What was missed follows by itself; only if it does not is it asked for.
+    if (this.#isBehind()) this.#fetchAfter(GAP_MS);
   }
 
   #notice(head) {
-    if (!(head > this.#head)) return;
-    this.#head = head;
+    this.#head = Math.max(this.#head, head);
     this.#askForGap();
   }
 
   #take(event, number) {
-    if (!Number.isInteger(number) || number <= this.#position) return;
+    if (!Number.isInteger(number) || (number <= this.#position && !this.#isStale)) return;
     this.#held.set(number, event);
     this.#head = Math.max(this.#head, number);
     this.#applyHeld();
-    if (this.#behind()) this.#askForGap();
+    this.#askForGap();
   }
 
   #applyHeld() {
+    if (this.#isStale) return;
     for (const number of this.#held.keys()) if (number <= this.#position) this.#held.delete(number);
     while (this.#held.has(this.#position + 1)) {
       const event = this.#held.get(this.#position + 1);
@@ -198,63 +119,62 @@ export class LiveFeed {
       this.#position += 1;
       this.#options.apply(event);
     }
-    if (!this.#behind()) this.#stop("gap");
+    if (!this.#isBehind()) this.#stopAsking();
   }
 
   #askForGap() {
-    if (this.#timers.has("gap")) return;
-    this.#send({ t: "sync", [this.#options.number]: this.#position });
-    this.#after("gap", GAP_MS, () => this.#fill());
+    const isAsking = this.#connection.awaits("hole") || this.#connection.awaits("fetch");
+    if (this.#isBehind() && !isAsking) this.#syncSoon("hole");
+  }
+
+  #stopAsking() {
+    this.#connection.stop("hole");
+    this.#connection.stop("fetch");
+  }
+
+  /** Asks for all events behind the page's; the answer ends with the head. */
+  #syncSoon(reason) {
+    this.#connection.after(reason, Math.random() * SPREAD_MS, () => {
+      this.#connection.ask(JSON.stringify({ t: "sync", [this.#options.number]: this.#position }));
+      this.#fetchAfter(GAP_MS);
+    });
   }
 
   // Without the socket
 
-  /** Fetches all that is missing; one fetch at a time. Gives whether anything new came. */
-  #fill(anew = false) {
-    this.#filling ??= this.#fetchAll(anew).finally(() => (this.#filling = null));
-    return this.#filling;
+  #renew() {
+    this.#isStale = true;
+    this.#connection.catchUp();
   }
 
-  async #fetchAll(anew) {
+  async #catchUp(signal) {
     const before = this.#position;
-    try {
-      for (let more = !anew && this.#options.fetchMissed; more; ) {
-        const from = this.#position;
-        const missed = await this.#options.fetchMissed(from);
-        for (const event of missed.events) this.#held.set(event[this.#options.number], event);
-        this.#applyHeld();
-        this.#head = Math.max(this.#head, missed.head);
-        more = missed.more && this.#position > from;
+    for (let more = !this.#isStale && this.#options.fetchMissed; more; ) {
+      const from = this.#position;
+      const missed = await this.#options.fetchMissed(from, signal);
+      if (!missed) {
+        this.#connection.end("gone");
+        return false;
       }
-      if (anew || !this.#options.fetchMissed || this.#behind()) await this.#reload();
-    } catch (error) {
-      if (!this.#polling) this.#after("gap", POLL_FIRST_MS, () => this.#fill(anew));
-      if (!(error instanceof TypeError)) console.warn("missed events could not be fetched:", error.message);
+      for (const event of missed.events) this.#held.set(event[this.#options.number], event);
+      this.#head = Math.max(this.#head, missed.head);
+      this.#applyHeld();
+      more = this.#position > from && this.#isBehind();
     }
+    if (this.#isStale || this.#isBehind() || !this.#options.fetchMissed) await this.#reload(signal);
     return this.#position > before;
   }
 
-  async #reload() {
-    this.#position = this.#head = await this.#options.reload();
+  async #reload(signal) {
+    this.#isStale = true;
+    // The page will show what is known until now; only what arrives meanwhile comes behind it.
+    this.#stopAsking();
+    this.#held.clear();
+    this.#head = 0;
+    this.#position = await this.#options.reload(signal);
+    this.#isStale = false;
+    this.#head = Math.max(this.#head, this.#position);
     this.#applyHeld();
-  }
-
-  #startPolling() {
-    this.#polling = true;
-    this.#pollPause = POLL_FIRST_MS;
-    this.#poll();
-  }
-
-  async #poll() {
-    const news = await this.#fill();
-    if (!this.#polling || this.#ended) return;
-    this.#pollPause = news ? POLL_FIRST_MS : Math.min(POLL_CAP_MS, this.#pollPause * 2);
-    this.#options.state("polling", Math.round(this.#pollPause / 1000));
-    this.#after("poll", this.#pollPause, () => this.#poll());
-  }
-
-  #stopPolling() {
-    this.#polling = false;
-    this.#stop("poll");
+    this.#askForGap();
   }
 }

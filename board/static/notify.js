@@ -32,6 +32,7 @@ export class Notifier {
 
   /** A frame of the board's socket. */
   take(event) {
+    if (event.t === "upd") return;
     const wanted = event.t === "new" ? "threads" : "bumps";
     if (!this.#wants(wanted)) return;
     this.#shownElsewhere.delete(event.no);
@@ -49,7 +50,6 @@ export class Notifier {
       apply: (event) => this.take(event),
       hello: ({ rev }) => rev,
       reload: async () => this.#feed.position,
-      state: () => {},
     });
     this.#feed.start();
   }

@@ -12,17 +12,14 @@ export function count(number, one, many = `${one}s`) {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** The address of a socket on this host. */
+/** The address of a socket. */
 export function socketUrl(path, query) {
-  const url = new URL(path, location.href);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  url.search = new URLSearchParams({ v: 1, ...query });
-  return url.href;
+  return `${path}?${new URLSearchParams({ v: 1, ...query })}`;
 }
 
-/** The page at `url` as a document. Throws when it is not there. */
-export async function fetchPage(url) {
-  const response = await fetch(url, { headers: { Accept: "text/html" } });
+/** The page at `url` as a document. Throws when it is not there or `signal` ends the wait. */
+export async function fetchPage(url, signal) {
+  const response = await fetch(url, { headers: { Accept: "text/html" }, signal });
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
@@ -60,6 +57,19 @@ export function isOwn(no) {
 
 export function rememberOwn(no) {
   store("own", [...stored("own", []), Number(no)].slice(-OWN_KEPT));
+}
+
+/** Shows which posts are one's own and which answer one's own. */
+export function mark(post) {
+  if (isOwn(post.dataset.no)) post.classList.add("own");
+  const cites = post.querySelectorAll('.text a[href*="#p"]');
+  if ([...cites].some((cite) => isOwn(cite.hash.slice(2)))) post.classList.add("to-you");
+}
+
+/** What is selected inside `post`, "" when nothing or when the selection lies elsewhere. */
+export function selectedText(post) {
+  const selection = getSelection();
+  return post && selection.rangeCount && post.contains(selection.anchorNode) ? selection.toString().trim() : "";
 }
 
 const UNITS = [[60, "min"], [3600, "h"], [86_400, "day"]];

@@ -3,7 +3,7 @@
 
 import { Composer } from "./composer.js";
 import { LiveFeed } from "./live.js";
-import { count, fetchPage, fragment, isOwn, isPlain, showTimes, socketUrl } from "./page.js";
+import { count, fetchPage, fragment, isOwn, isPlain, mark, selectedText, showTimes, socketUrl } from "./page.js";
 import { Announcer, StatusWord } from "./status.js";
 
 const FADE_MS = 1_300;
@@ -16,8 +16,8 @@ export function startThread(main) {
     position: Number(main.dataset.seq),
     url: (seq) => socketUrl(main.dataset.socket, { seq }),
     apply: (event) => posts.apply(event),
-    fetchMissed: (seq) => fetchMissed(main.dataset.events, seq),
-    reload: () => posts.reload(),
+    fetchMissed: (seq, signal) => fetchMissed(main.dataset.events, seq, signal),
+    reload: (signal) => posts.reload(signal),
     state: (name, interval) => status.set(name, interval),
   });
   const section = document.getElementById("reply");
@@ -25,11 +25,12 @@ export function startThread(main) {
   feed.start();
 }
 
-async function fetchMissed(path, seq) {
-  const response = await fetch(`${path}?after=${seq}`, { headers: { Accept: "application/json" } });
+async function fetchMissed(path, seq, signal) {
+  const response = await fetch(`${path}?after=${seq}`, { headers: { Accept: "application/json" }, signal });
+  if (response.status === 404) return null;
   if (!response.ok) throw new Error(`${path} answered ${response.status}`);
-  const { events, seq: head, more } = await response.json();
-  return { events, head, more };
+  const { events, seq: head } = await response.json();
+  return { events, head };
 }
 
 /** The posts on the page, what of them is unread, and the counts at the top. */
@@ -57,8 +58,8 @@ class Posts {
   }
 
   /** Makes the posts equal to the server's page. Gives the number of the last event in it. */
-  async reload() {
-    const page = await fetchPage(location.pathname + location.search);
+  async reload(signal) {
+    const page = await fetchPage(location.pathname + location.search, signal);
     const fresh = page.getElementById("main");
     for (const post of fresh.querySelectorAll("#posts .post")) {
       const no = Number(post.dataset.no);
@@ -157,13 +158,6 @@ class Posts {
   }
 }
 
-/** Shows which posts are one's own and which answer one's own. */
-export function mark(post) {
-  if (isOwn(post.dataset.no)) post.classList.add("own");
-  const cites = post.querySelectorAll('.text a[href*="#p"]');
-  if ([...cites].some((cite) => isOwn(cite.hash.slice(2)))) post.classList.add("to-you");
-}
-
 function startReplying(section, posts, feed) {
   const panel = new Panel(section);
   const composer = new Composer(section.querySelector("form"), (answer) => {
@@ -185,12 +179,6 @@ function startReplying(section, posts, feed) {
     panel.open();
     composer.focus();
   }
-}
-
-/** What is selected inside `post`, "" when nothing or when the selection lies elsewhere. */
-export function selectedText(post) {
-  const selection = getSelection();
-  return post && selection.rangeCount && post.contains(selection.anchorNode) ? selection.toString().trim() : "";
 }
 
 /** The floating panel around the reply form. */

@@ -78,7 +78,7 @@ def test_the_same_form_posts_once(browser: Browser, picture: Callable[..., bytes
     second = browser.post("/b/post", fields, ("a.jpg", picture()))
     assert first.header("location") == second.header("location")
     assert first.pushes == second.pushes
-    assert first.jobs == second.jobs
+    assert [job for job in first.jobs if job[0] != "board.sweep"] == second.jobs
     assert browser.get("/b/thread/1.json").json["seq"] == 1
     third = browser.post("/b/post", {**fields, "body": "twice"})
     assert third.header("location") == "/b/thread/2/t#p2"

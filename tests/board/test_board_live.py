@@ -11,7 +11,7 @@ from sqlalchemy import update
 from board import tables
 from board.model import draft
 from board.site import Site
-from channel_layer.layer import Join, Operation, Send
+from channel_layer.layer import History, Join, Operation, Position, Send, SendGroup
 from shared.messages import WsConnect
 from tests.board.browsing import HOST, Browser
 from workers.consumers import JobAttempt, SocketEvent, socket_event
@@ -19,6 +19,7 @@ from workers.outbox import Outbox
 
 CHANNEL = "server.response.p!c"
 ONCE = JobAttempt(1, 3, 1)
+FROM_NOW = Position("", 0)
 
 
 @pytest.fixture
@@ -72,13 +73,13 @@ def resumed(site: Site, seq: int) -> list[dict[str, Any]]:
 
 
 def test_a_socket_joins_before_anything_is_read(site: Site, browser: Browser) -> None:
-    """Connecting accepts, joins the thread's group, and then orders the job that reads."""
+    """Connecting accepts, joins the group from now on, and then orders the job that reads."""
     outbox = Outbox(CHANNEL)
     site.live.thread_connect(connecting("/thread/1/", "v=1&seq=1", no=1), outbox)
     accept, join, job = outbox.operations
     assert isinstance(accept, Send)
     assert msgpack.unpackb(accept.payload) == {"accept": True}
-    assert join == Join("board.thread.1", CHANNEL)
+    assert join == Join("board.thread.1", CHANNEL, since=FROM_NOW)
     assert isinstance(job, Send)
     assert job.channel == "board.resume_thread"
     assert msgpack.unpackb(job.payload) == {"channel": CHANNEL, "thread": 1, "seq": 1}
@@ -158,14 +159,41 @@ def test_a_picture_event_shows_the_post_as_it_is(
     assert events[0]["html"] in browser.get("/b/thread/1/t").text
 
 
+def test_a_ready_picture_is_told_to_the_index(
+    site: Site, browser: Browser, picture: Callable[..., bytes]
+) -> None:
+    """The index's readers get the picture alone, with the markup that the index has."""
+    done = browser.write(
+        "/b/thread/1/reply", page="/b/thread/1", body="", picture=("a.jpg", picture())
+    )
+    outbox = Outbox()
+    site.pictures.make(done.jobs[0][1], outbox, ONCE)
+    (told,) = (step for step in outbox.operations if getattr(step, "group", "") == "board.index.b")
+    assert isinstance(told, SendGroup)
+    frame = json.loads(msgpack.unpackb(told.payload)["text"])
+    assert (frame["t"], frame["no"], "rev" in frame) == ("upd", 2, False)
+    assert frame["html"].startswith('<a class="pic"')
+    assert frame["html"] in browser.get("/b/").text
+
+
+def test_every_push_has_a_position(site: Site, browser: Browser) -> None:
+    """Pushes are kept for a moment, so that their readers see it when one was lost."""
+    done = browser.write("/b/thread/1/reply", page="/b/thread/1", body="one")
+    told = [step for step in done.outbox.operations if isinstance(step, SendGroup)]
+    assert [step.group for step in told] == ["board.thread.1", "board.index.b"]
+    assert {step.history for step in told} == {History(1, 60_000)}
+
+
 def test_ping_and_sync(site: Site, browser: Browser) -> None:
-    """`ping` is answered with the head, `sync` with the events behind its number."""
+    """`ping` is answered with the head, `sync` with the events behind its number and the head."""
     reply(browser, "one")
+    head = {"t": "pong", "seq": 2}
     (pong,) = asked(site, {"t": "ping"})
-    assert json.loads(pong["text"]) == {"t": "pong", "seq": 2}
-    (event,) = asked(site, {"t": "sync", "seq": 1})
-    assert json.loads(event["text"])["seq"] == 2
-    assert asked(site, {"t": "sync", "seq": 2}) == []
+    assert json.loads(pong["text"]) == head
+    event, end = (json.loads(answer["text"]) for answer in asked(site, {"t": "sync", "seq": 1}))
+    assert (event["t"], event["seq"], end) == ("post", 2, head)
+    (end,) = asked(site, {"t": "sync", "seq": 2})
+    assert json.loads(end["text"]) == head
 
 
 @pytest.mark.parametrize(
@@ -178,9 +206,10 @@ def test_nonsense_closes_the_socket(site: Site, browser: Browser, question: str)
 
 @pytest.mark.parametrize("seq", [None, -1, "x", 1e99, True, [1], "٣", 10**30])
 def test_odd_numbers_do_no_harm(site: Site, browser: Browser, seq: object) -> None:
-    """Whatever stands for a number, the answer is a list of events."""
-    for answer in asked(site, {"t": "sync", "seq": seq}):
-        assert json.loads(answer["text"])["t"] == "post"
+    """Whatever stands for a number, the answer is a list of events and the head."""
+    *events, end = (json.loads(answer["text"]) for answer in asked(site, {"t": "sync", "seq": seq}))
+    assert {event["t"] for event in events} <= {"post"}
+    assert end["t"] == "pong"
 
 
 def test_unknown_questions_are_passed_over(site: Site, browser: Browser) -> None:
@@ -200,7 +229,7 @@ def test_the_boards_socket(site: Site, browser: Browser) -> None:
     reply(browser, "one")
     outbox = Outbox(CHANNEL)
     site.live.board_connect(connecting("/board/", "v=1&rev=1&board=b"), outbox)
-    assert Join("board.index.b", CHANNEL) in outbox.operations
+    assert Join("board.index.b", CHANNEL, since=FROM_NOW) in outbox.operations
     channel, message = sent(outbox.operations)[-1]
     assert channel == "board.resume_board"
     greeting = Outbox()

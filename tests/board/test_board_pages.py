@@ -57,10 +57,12 @@ def test_a_new_thread_is_told_to_the_index(browser: Browser) -> None:
 def test_a_picture_is_posted_pending_and_ordered(
     browser: Browser, picture: Callable[..., bytes]
 ) -> None:
-    """A picture's post reserves its box at once, and two jobs look after the rest."""
+    """A picture's post reserves its box at once, and jobs look after the rest."""
     done = browser.write("/b/post", title="T", body="", picture=("a b.jpg", picture()))
     assert done.status == 303
-    assert [channel for channel, _ in done.jobs] == ["board.picture", "board.overdue"]
+    assert [channel for channel, _ in done.jobs] == [
+        *("board.picture", "board.overdue", "board.sweep")
+    ]
     page = browser.get("/b/thread/1/t").text
     assert 'width="250" height="188"' in page
     assert "/media/src/" not in page

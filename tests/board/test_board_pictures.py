@@ -90,7 +90,8 @@ def test_a_camera_picture_is_served_upright_and_bare(
     after = record(site, tim)
     assert (after.state, after.size_bytes) == ("ready", source.stat().st_size)
     assert (after.width, after.height, after.thumb_width) == (500, 1000, 125)
-    ((group, frame),) = page.pushes
+    (group, frame), (index, _) = page.pushes
+    assert index == "board.index.b"
     assert (group, frame["t"], frame["seq"]) == ("board.thread.1", "file", 2)
     assert f'src="/media/thumb/{tim}.jpg"' in frame["html"]
     api = browser.get("/b/thread/1.json").json["posts"][0]
@@ -178,7 +179,7 @@ def test_a_picture_that_cannot_be_made_fails_at_last(
     with pytest.raises(OSError, match="No such file"):
         made(site, tim, FIRST)
     assert record(site, tim).state == "pending"
-    ((_, frame),) = made(site, tim, LAST).pushes
+    (_, frame), _ = made(site, tim, LAST).pushes
     assert record(site, tim).state == "failed"
     assert "could not be read" in frame["html"]
     assert not (settings.media_dir / "incoming" / str(tim)).exists()
@@ -202,7 +203,7 @@ def test_an_overdue_picture_fails_and_may_come_late(
     outbox = Outbox()
     site.pictures.overdue({"tim": tim}, outbox, FIRST)
     assert record(site, tim).state == "failed"
-    assert len(outbox.operations) == 1
+    assert len(outbox.operations) == 2
     made(site, tim)
     assert record(site, tim).state == "ready"
     nothing = Outbox()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from sqlalchemy import event, update
 from sqlalchemy.engine import Engine
 
@@ -90,3 +91,12 @@ def test_since_keeps_the_opening_post(database: Database) -> None:
     found = Reader(database).thread(1, since=3)
     assert found is not None
     assert [post.no for post in found.posts] == [1, 4]
+
+
+@pytest.mark.parametrize("code", ["\0", "b\0", "\udc80", "b\n", "b" * 2000, ""])
+def test_codes_that_no_board_has(database: Database, code: str) -> None:
+    """Whatever stands for a board in an address or a frame: there is no such board, no error."""
+    reader = Reader(database)
+    assert reader.board(code) is None
+    assert reader.index(code, 1) is None
+    assert reader.live_threads(code) is None

@@ -116,7 +116,9 @@ def test_a_thread_stops_bumping_and_closes(database: Database, store: Store) -> 
     refused = store.reply(no, new_post("r3", now_ms=4))
     assert isinstance(refused, Problem)
     assert refused.code == "closed"
-    assert posted(store.reply(no, new_post("r2"))).repeated
+    again = posted(store.reply(no, new_post("r2")))
+    assert again.repeated
+    assert again.also == last.also
 
 
 def test_overflow_is_archived(database: Database, store: Store, reader: Reader) -> None:
@@ -131,6 +133,7 @@ def test_overflow_is_archived(database: Database, store: Store, reader: Reader) 
     assert [(event.thread_no, event.changes) for event in done.also] == [
         (numbers[1], {"archived": 1, "closed": 1})
     ]
+    assert posted(store.start_thread(new_post("late", now_ms=99))).also == done.also
     index = reader.index("b", 1)
     assert index is not None
     assert [thread.no for thread in index.threads] == [numbers[0], numbers[2], done.post.no]
@@ -291,3 +294,28 @@ def check_order(database: Database, reader: Reader) -> None:
     with database.reading() as connection:
         revisions = connection.execute(select(tables.post.c.revision)).scalars().all()
     assert sorted(revisions) == list(range(1, index.board.revision + 1))
+
+
+def test_old_events_are_forgotten(
+    store: Store, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of pruned events nothing is told as if nothing else had happened; newer ones still are."""
+    no = posted(store.start_thread(new_post("k", now_ms=1, tim=1))).post.no
+    for number in range(2, 30):
+        store.reply(no, new_post(f"r{number}", now_ms=number))
+    assert store.settle_picture(1, READY, 40) is not None
+    monkeypatch.setattr("board.store._PRUNED_AT_ONCE", 8)
+    assert store.prune_events(20) == 19
+    assert store.prune_events(20) == 0
+    gone, rest = reader.missed(no, 3), reader.missed(no, 19)
+    assert gone is not None
+    assert rest is not None
+    assert (gone.events, gone.more) == ((), True)
+    assert [event.seq for event in rest.events] == list(range(20, 31))
+    assert store.prune_events(99) == 11
+    nothing, up_to_date = reader.missed(no, 19), reader.missed(no, rest.thread.seq)
+    assert nothing is not None
+    assert up_to_date is not None
+    assert (nothing.events, nothing.more) == ((), True)
+    assert (up_to_date.events, up_to_date.more) == ((), False)
+    assert store.settle_picture(1, READY, 50) is None

@@ -76,6 +76,13 @@ def relay(stack: Stack) -> Iterator[Relay]:
 
 
 @pytest.fixture
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A board of this test's own, whose parts it may end."""
+    with Stack(tmp_path_factory.mktemp("house")) as running:
+        yield running
+
+
+@pytest.fixture
 def picture(tmp_path: Path) -> Path:
     """A PNG of 640×480."""
     return picture_file(tmp_path / "graph.png", 640, 480)

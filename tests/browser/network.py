@@ -17,8 +17,10 @@ class Relay:
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._lock = threading.Lock()
         self._is_cut = False
+        self._passes = threading.Event()
         self.refused = 0
         self.port = int(self._listener.getsockname()[1])
+        self._passes.set()
 
     @property
     def url(self) -> str:
@@ -38,6 +40,16 @@ class Relay:
         """Carry connections again."""
         with self._lock:
             self._is_cut = False
+
+    def strand(self) -> None:
+        """Carry nothing over the connections that there are, without ending them; new ones work.
+
+        So a phone finds its connections when it woke in another network.
+        """
+        with self._lock:
+            self._passes.clear()
+            self._passes = threading.Event()
+            self._passes.set()
 
     def __enter__(self) -> "Relay":
         threading.Thread(target=self._accept, daemon=True).start()
@@ -65,14 +77,16 @@ class Relay:
                     continue
                 far = socket.create_connection(("127.0.0.1", self._target))
                 self._pairs.append((near, far))
+                passes = self._passes
             for one, other in ((near, far), (far, near)):
-                threading.Thread(target=_carry, args=(one, other), daemon=True).start()
+                threading.Thread(target=_carry, args=(one, other, passes), daemon=True).start()
 
 
-def _carry(source: socket.socket, target: socket.socket) -> None:
+def _carry(source: socket.socket, target: socket.socket, passes: threading.Event) -> None:
     with contextlib.suppress(OSError):
         while piece := source.recv(CHUNK):
-            target.sendall(piece)
+            if passes.is_set():
+                target.sendall(piece)
     _close(target)
     _close(source)
 

@@ -1,83 +1,70 @@
 """The rules of board/static/live.js alone, in a real browser with a feigned socket and clock."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page
 
-STATIC = Path(__file__).resolve().parents[2] / "board" / "static"
+from tests.browser.feigned import prepare
 
-FEIGNED = """
-window.sockets = [];
-window.WebSocket = class extends EventTarget {
-  static CONNECTING = 0; static OPEN = 1; static CLOSED = 3;
-  readyState = 0; sent = [];
-  constructor(url) { super(); this.url = url; sockets.push(this); }
-  open() { this.readyState = 1; }
-  say(frame) {
-    const data = JSON.stringify(frame);
-    this.dispatchEvent(Object.assign(new Event("message"), {data}));
-  }
-  send(text) { this.sent.push(JSON.parse(text)); }
-  close(code = 1005) {
-    if (this.readyState === 3) return;
-    this.readyState = 3;
-    this.dispatchEvent(Object.assign(new Event("close"), {code}));
-  }
+START = """
+const { LiveFeed } = await import("/live.js");
+Math.random = () => 0;
+window.seen = []; window.fetched = []; window.reloads = 0; window.last = null;
+window.log = [];          // what the server's log holds
+window.offline = window.gone = false;
+const reached = async name => {
+  if (window.hold === name) await new Promise(release => window.release = release);
+  if (offline) throw new TypeError("no network");
+};
+window.feed = new LiveFeed({
+  number: "seq", position: 5, url: seq => `ws://board.test/?seq=${seq}`,
+  apply: event => seen.push(event.seq ?? event.t),
+  fetchMissed: async seq => {
+    fetched.push(seq);
+    await reached("fetch");
+    if (gone) return null;
+    const events = log.filter(n => n > seq).map(seq => ({t: "post", seq}));
+    return {events, head: Math.max(5, ...log)};
+  },
+  reload: async () => {
+    reloads += 1;
+    const shown = window.shown;
+    await reached("reload");
+    return shown;
+  },
+  state,
+});
+feed.start();
+window.greet = seq => { socket().open(); socket().say({t: "hello", seq}); };
+window.post = seq => socket().say({t: "post", seq});
+window.push = (offset, seq, epoch = "e") =>
+  socket().say(`board.t ${epoch} ${offset}\\n` + JSON.stringify({t: "post", seq}));
+window.tell = (word, offset, epoch = "e") => socket().say(`board.t ${epoch} ${offset} ${word}\\n`);
+window.answer = () => {  // as the board does to a sync
+  for (const seq of log.filter(n => n > socket().sent.at(-1).seq)) post(seq);
+  socket().say({t: "pong", seq: Math.max(5, ...log)});
 };
 """
 
-START = """
-const { LiveFeed, backoff } = await import("/live.js");
-window.backoff = backoff;
-window.seen = []; window.states = []; window.fetched = []; window.reloads = 0;
-window.log = [];          // what the server's log holds
-window.feed = new LiveFeed({
-  number: "seq", position: 5, url: seq => `ws://board.test/?seq=${seq}`,
-  apply: event => seen.push(event.seq),
-  fetchMissed: async seq => {
-    fetched.push(seq);
-    if (window.offline) throw new TypeError("no network");
-    const head = Math.max(5, ...log);
-    return {events: log.filter(n => n > seq).map(seq => ({t: "post", seq})), head, more: false};
-  },
-  reload: async () => { reloads += 1; return window.shown; },
-  state: (name, interval) => states.push(interval ? `${name} ${interval}` : name),
-});
-feed.start();
-window.socket = () => sockets.at(-1);
-window.greet = seq => { socket().open(); socket().say({t: "hello", seq}); };
-window.post = seq => socket().say({t: "post", seq});
-"""
-
-
-def serve(route: Route) -> None:
-    """Answers as a host that has our scripts and one empty page."""
-    name = route.request.url.rpartition("/")[2]
-    if name:
-        route.fulfill(path=STATIC / name, content_type="text/javascript")
-    else:
-        route.fulfill(body="<!doctype html><title>feed</title>", content_type="text/html")
+SYNC = {"t": "sync", "seq": 5}
 
 
 @pytest.fixture
 def page(reader: Callable[..., Page]) -> Page:
     """A page whose feed shows event 5 and has asked for a socket; its clock stands."""
-    page = reader()
-    page.route("http://board.test/**", serve)
-    page.clock.install()
-    page.goto("http://board.test/")
-    page.clock.pause_at("2100-01-01")
-    page.evaluate(f"() => {{ {FEIGNED} }}")
-    page.evaluate(f"async () => {{ {START} }}")
-    return page
+    return prepare(reader(), START)
 
 
 def seen(page: Page) -> Any:
     """The numbers of the applied events, in the order in which they were applied."""
     return page.evaluate("seen")
+
+
+def asked(page: Page) -> Any:
+    """What the newest socket was sent."""
+    return page.evaluate("socket().sent")
 
 
 def test_events_are_applied_in_order_and_once(page: Page) -> None:
@@ -86,33 +73,103 @@ def test_events_are_applied_in_order_and_once(page: Page) -> None:
     assert seen(page) == [6, 7, 8, 9, 10]
 
 
+def test_events_without_a_number_are_applied_as_they_come(page: Page) -> None:
+    """A hint that the log does not hold waits for nothing."""
+    page.evaluate("greet(5); post(7); socket().say({t: 'upd'}); post(6)")
+    assert seen(page) == ["upd", 6, 7]
+
+
 def test_a_gap_is_asked_for_and_after_two_seconds_fetched(page: Page) -> None:
     """One `sync` with the own number goes out; if nothing follows, the log is fetched."""
     page.evaluate("log.push(6, 7, 8); greet(5); post(7); post(8)")
-    assert page.evaluate("socket().sent") == [{"t": "sync", "seq": 5}]
+    page.clock.run_for(10)
+    assert asked(page) == [SYNC]
     assert seen(page) == []
     page.clock.run_for(2100)
-    assert seen(page) == [6, 7, 8]
+    page.wait_for_function("seen.length === 3")
     assert page.evaluate("fetched") == [5]
+
+
+def test_each_gap_that_was_closed_lets_the_next_be_asked_for(page: Page) -> None:
+    """Every second push lost: each hole is asked for by itself, none is fetched."""
+    page.evaluate("greet(5)")
+    for seq in range(7, 15, 2):
+        page.evaluate(f"log.push({seq - 1}, {seq}); post({seq})")
+        page.clock.run_for(10)
+        page.evaluate("answer()")
+        assert seen(page) == list(range(6, seq + 1))
+    assert len(asked(page)) == 4
+    page.clock.run_for(3000)
+    assert page.evaluate("fetched") == []
+
+
+def test_what_only_came_late_is_not_asked_for(page: Page) -> None:
+    """A hole that closes by itself before the question goes out costs nothing."""
+    page.evaluate("Math.random = () => .5; greet(5); post(7); post(6)")
+    page.clock.run_for(3000)
+    assert seen(page) == [6, 7]
+    assert asked(page) == []
 
 
 def test_a_lost_last_event_is_noticed_by_the_heads_number(page: Page) -> None:
     """A pong that knows more than the page makes it ask."""
     page.evaluate("greet(5); socket().say({t: 'pong', seq: 6})")
-    assert page.evaluate("socket().sent.at(-1)") == {"t": "sync", "seq": 5}
+    page.clock.run_for(10)
+    assert asked(page) == [SYNC]
     page.evaluate("post(6)")
     assert seen(page) == [6]
     page.clock.run_for(3000)
     assert page.evaluate("fetched") == []
 
 
+def test_a_lost_answer_to_the_greeting_is_fetched(page: Page) -> None:
+    """A hello that promises events which do not follow makes the page fetch them."""
+    page.evaluate("log.push(6); greet(6)")
+    page.clock.run_for(2100)
+    page.wait_for_function("seen.length === 1")
+
+
+@pytest.mark.parametrize("loss", ["tell('gap', 0, 'f')", "push(6, 7)", "push(1, 7, 'f')"])
+def test_a_gap_of_the_group_is_asked_for_within_a_second(page: Page, loss: str) -> None:
+    """The word "gap", a hole in the positions and another epoch each send one `sync`.
+
+    They reach a whole crowd together, so each page asks at a moment of its own.
+    """
+    page.evaluate("Math.random = () => .5; tell('joined', 3); greet(5); push(4, 6)")
+    page.clock.run_for(3000)
+    assert asked(page) == []
+    page.evaluate(loss)
+    page.clock.run_for(400)
+    assert asked(page) == []
+    page.clock.run_for(200)
+    assert asked(page) == [{"t": "sync", "seq": 7 if "7" in loss else 6}]
+
+
+def test_a_gap_that_goes_unanswered_replaces_the_socket(page: Page) -> None:
+    """A `sync` is always answered; after 20 silent seconds the socket is given up and resumed."""
+    page.evaluate("tell('joined', 3); greet(5); tell('gap', 0, 'f')")
+    page.clock.run_for(22_000)
+    assert page.evaluate("socket().url") == "ws://board.test/?seq=5"
+    assert page.evaluate("sockets.length") == 2
+
+
+def test_positions_begin_anew_with_each_socket(page: Page) -> None:
+    """A socket joins from now; what it missed before comes by number, so no gap is seen."""
+    page.evaluate("tell('joined', 3); greet(5); socket().close(1006)")
+    page.clock.run_for(700)
+    page.evaluate("tell('joined', 30, 'f'); greet(5); push(31, 6, 'f')")
+    assert asked(page) == []
+    assert seen(page) == [6]
+
+
 def test_an_own_post_is_fetched_when_its_push_does_not_come(page: Page) -> None:
     """`expect` waits half a second for the socket, without one not at all."""
     page.evaluate("log.push(6); greet(5); feed.expect(6)")
     page.clock.run_for(600)
-    assert seen(page) == [6]
+    page.wait_for_function("seen.length === 1")
     page.evaluate("log.push(7); socket().close(1006); feed.expect(7)")
     page.clock.run_for(10)
+    page.wait_for_function("seen.length === 2")
     assert seen(page) == [6, 7]
 
 
@@ -123,6 +180,51 @@ def test_a_log_that_does_not_reach_back_reloads_the_page(page: Page) -> None:
     page.evaluate("post(91)")
     assert seen(page) == [91]
     assert page.evaluate("reloads") == 1
+
+
+def test_a_log_that_began_anew_is_followed_from_its_start(page: Page) -> None:
+    """After `resync` a lower number than the page's counts too."""
+    page.evaluate("window.shown = 2; greet(2); socket().say({t: 'resync', seq: 2}); post(3)")
+    page.wait_for_function("feed.position === 2 || feed.position === 3")
+    page.evaluate("post(3); post(4)")
+    assert seen(page) == [3, 4]
+
+
+def test_a_resync_while_a_fetch_runs_is_not_forgotten(page: Page) -> None:
+    """The reload comes behind the fetch that was under way."""
+    page.evaluate("window.hold = 'fetch'; window.shown = 9; greet(5); post(7)")
+    page.clock.run_for(2100)
+    page.wait_for_function("!!window.release")
+    page.evaluate("socket().say({t: 'resync', seq: 9}); release()")
+    page.wait_for_function("feed.position === 9")
+    assert page.evaluate("reloads") >= 1
+
+
+def test_what_arrives_during_a_reload_comes_behind_it(page: Page) -> None:
+    """Events wait for the reload; a hole among them is asked for as soon as it ends."""
+    page.evaluate(
+        "window.hold = 'reload'; window.shown = 20; greet(20); socket().say({t: 'resync', seq: 20})"
+    )
+    page.wait_for_function("!!window.release")
+    page.evaluate("[19, 21, 23].forEach(post)")
+    assert seen(page) == []
+    page.evaluate("release()")
+    page.wait_for_function("feed.position === 21")
+    page.clock.run_for(10)
+    assert asked(page) == [{"t": "sync", "seq": 21}]
+    page.evaluate("post(22)")
+    assert seen(page) == [21, 22, 23]
+
+
+@pytest.mark.parametrize("failing", ["fetch", "reload"])
+def test_a_fetch_that_fails_is_soon_repeated(page: Page, failing: str) -> None:
+    """A network that was away at the wrong moment costs a second or two, socket or not."""
+    page.evaluate("window.offline = true; window.shown = 7; log.push(6, 7); greet(5)")
+    page.evaluate("socket().say({t: 'resync', seq: 7})" if failing == "reload" else "post(7)")
+    page.clock.run_for(2100)
+    page.evaluate("window.offline = false")
+    page.clock.run_for(2000)
+    page.wait_for_function("feed.position === 7")
 
 
 def test_a_lost_socket_is_replaced_from_where_the_page_is(page: Page) -> None:
@@ -136,49 +238,27 @@ def test_a_lost_socket_is_replaced_from_where_the_page_is(page: Page) -> None:
     ]
 
 
-def test_pauses_grow_by_half_and_end_at_a_minute(page: Page) -> None:
-    """0.5 s × 1.5ⁿ, ±30 %, at most 60 s."""
-    middle = page.evaluate("[0, 1, 2, 30].map(n => backoff(n, () => 0.5))")
-    assert middle == [500, 750, 1125, 60_000]
-    ends = page.evaluate("[0, 1].map(x => Math.round(backoff(0, () => x)))")
-    assert ends == [350, 650]
-
-
-def test_after_three_failures_it_polls_and_still_tries(page: Page) -> None:
-    """Polling brings events, slows while it is quiet, and ends when a socket is greeted."""
+def test_without_sockets_events_are_polled(page: Page) -> None:
+    """After three failures the log is fetched again and again."""
     for _ in range(3):
         page.evaluate("socket().close(1006)")
         page.clock.run_for(2000)
     page.wait_for_function("states.at(-1) === 'polling 10'")
     page.evaluate("log.push(6)")
     page.clock.run_for(10_000)
-    page.wait_for_function("seen.length === 1 && states.at(-1) === 'polling 5'")
-    page.evaluate("dispatchEvent(new Event('online')); greet(6)")
-    before = page.evaluate("fetched.length")
-    page.clock.run_for(20_000)
-    assert page.evaluate("states.at(-1)") == "live"
-    assert page.evaluate("fetched.length") == before
+    page.wait_for_function("states.at(-1) === 'polling 5'")
+    assert seen(page) == [6]
 
 
-def test_a_silent_socket_is_found_out(page: Page) -> None:
-    """A ping every half minute; after `online` the answer has three seconds."""
-    page.evaluate("greet(5)")
-    page.clock.run_for(30_100)
-    assert page.evaluate("socket().sent") == [{"t": "ping"}]
-    page.evaluate("socket().say({t: 'pong', seq: 5})")
-    page.evaluate("dispatchEvent(new Event('online'))")
-    page.clock.run_for(2900)
-    assert page.evaluate("sockets.length") == 1
-    page.clock.run_for(1000)
-    assert page.evaluate("sockets.length") == 2
-
-
-def test_a_removed_thread_is_not_asked_for_again(page: Page) -> None:
-    """Close code 4404 ends the feed."""
-    page.evaluate("greet(5); socket().close(4404)")
+def test_what_was_removed_is_not_polled_for(page: Page) -> None:
+    """A log that is gone ends the feed as a closed socket does."""
+    page.evaluate("window.gone = true")
+    for _ in range(3):
+        page.evaluate("socket().close(1006)")
+        page.clock.run_for(2000)
+    page.wait_for_function("states.at(-1) === 'gone'")
     page.clock.run_for(600_000)
-    assert page.evaluate("sockets.length") == 1
-    assert page.evaluate("states.at(-1)") == "gone"
+    assert page.evaluate("fetched.length") == 1
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -188,6 +268,7 @@ def test_loss_doubling_and_disorder_change_nothing(page: Page, seed: int) -> Non
         """seed => {
           let state = seed + 1;
           const random = () => (state = state * 48271 % 2147483647) / 2147483647;
+          tell("joined", 5);
           greet(5);
           const late = [];
           for (let seq = 6; seq <= 200; seq += 1) {
@@ -195,11 +276,12 @@ def test_loss_doubling_and_disorder_change_nothing(page: Page, seed: int) -> Non
             const luck = random();
             if (luck < .2) continue;
             if (luck < .35) { late.push(seq); continue; }
-            post(seq);
+            if (luck < .4) tell("gap", seq, `e${seq}`);
+            else push(seq, seq);
             if (luck < .5) post(seq);
             if (late.length && random() < .5) post(late.shift());
           }
-          socket().say({t: "hb", seq: 200});
+          socket().say({t: "pong", seq: 200});
         }""",
         seed,
     )

@@ -1,6 +1,7 @@
 """The index in a real browser: counts, the quiet bar, notifications and answers where one reads."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -60,6 +61,23 @@ def test_what_happened_while_cut_off_is_told_on_return(
     relay.mend()
     expect(bela.locator("#news")).to_have_text("1 new thread, 1 updated – show", timeout=15_000)
     expect(bela.locator(f"#t{number} [data-count=replies]")).to_have_text("1 reply")
+
+
+def test_a_picture_appears_where_its_place_was_kept(
+    house: Stack, reader: Callable[..., Page], picture: Path
+) -> None:
+    """A card that was shown before its picture was ready gets it without a reload or a move."""
+    anna, bela = reader(), reader()
+    makers = house.workers.pop()
+    makers.stop()
+    number = number_of(start_thread(anna, house.url, "Slow picture", "Wait.", picture))
+    threads = open_index(bela, house)
+    place = threads.locator(f"#p{number} .pic")
+    expect(place.locator("[aria-label='The picture is being prepared']")).to_be_visible()
+    before = place.bounding_box()
+    house.start_worker("--only-channels", "board.picture")
+    expect(place.locator("img")).to_have_js_property("naturalWidth", 250, timeout=15_000)
+    assert place.bounding_box() == before
 
 
 def test_an_answer_on_the_index_appears_there(stack: Stack, reader: Callable[..., Page]) -> None:
