@@ -1,14 +1,19 @@
-"""Fixtures of the system tests: the small application on its own stack."""
+"""Fixtures of the system tests: the small application, and the fault bench, on their own stacks."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.stack import Stack
+from tests.system.aside import raise_file_limit
+from tests.system.fault_records import Records
+from tests.system.faults import RECORDS
 
+FAULT_APP = "tests.system.fault_app:build"
 SMALL_APP = "tests.system.small_app:build"
 
 
@@ -50,3 +55,25 @@ def marks(tmp_path: Path) -> Callable[[str], list[Path]]:
             time.sleep(0.01)  # the fact is a file of another process
 
     return waited
+
+
+class Bench:
+    """The fault bench in one folder: stacks of its application, and what their handlers did."""
+
+    def __init__(self, folder: Path) -> None:
+        self.records = Records(folder / RECORDS)
+        self._folder = folder
+
+    def stack(self, **options: Any) -> Stack:
+        """A stack (see `Stack`) that runs the bench's application."""
+        env = {"FAULT_DB": str(self._folder / RECORDS)}
+        return Stack(self._folder, app=FAULT_APP, env=env, **options)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """The fault bench of one test."""
+    raise_file_limit()
+    made = Bench(tmp_path)
+    yield made
+    made.records.close()
