@@ -9,8 +9,9 @@ from collections.abc import Sequence
 QUESTIONS: tuple[tuple[bytes, ...], ...] = (
     (b"INFO", b"server"),
     (b"CONFIG", b"GET", b"appendonly", b"appendfsync"),
+    (b"INFO", b"replication"),
 )
-"""Asked in this order; the last may be refused where the operator locked CONFIG away. INFO's
+"""Asked in this order; CONFIG may be refused where the operator locked it away. INFO's
 `aof_enabled` would not do: it is 0 while Redis reads its data, when hello may come."""
 
 KEY_FORMAT = 1
@@ -21,12 +22,14 @@ def hello_facts(answers: Sequence[object]) -> tuple[str, bool]:
     """Which life of the Redis process answered, and whether it loses nothing it acknowledged.
 
     `answers` are those to `QUESTIONS`; an error stands where one was refused. A Redis is durable
-    when it writes its append-only file before each answer.
+    when it writes its append-only file before each answer, and was not promoted from a replica: a
+    replica's last second may be missing whatever it writes.
     """
-    server, configured = answers
+    server, configured, replication = answers
     told = [*map(_text, configured)] if isinstance(configured, list | tuple) else []
     chosen = dict(zip(told[::2], told[1::2], strict=False))
-    is_durable = chosen == {"appendonly": "yes", "appendfsync": "always"}
+    writes_first = chosen == {"appendonly": "yes", "appendfsync": "always"}
+    is_durable = writes_first and _field(replication, "second_repl_offset") == "-1"
     return _field(server, "run_id") or "unknown", is_durable
 
 

@@ -18,6 +18,8 @@ from channel_layer.redis_hello import QUESTIONS, hello_facts
 from tests.ports import unused_port
 
 SERVER = b"# Server\r\nredis_version:7.2.4\r\nrun_id:abc123\r\ntcp_port:6379\r\n"
+MASTER = b"# Replication\r\nrole:master\r\nsecond_repl_offset:-1\r\n"
+ALWAYS = [b"appendonly", b"yes", b"appendfsync", b"always"]
 
 
 @pytest.mark.parametrize(
@@ -34,13 +36,19 @@ SERVER = b"# Server\r\nredis_version:7.2.4\r\nrun_id:abc123\r\ntcp_port:6379\r\n
 )
 def test_durable_is_written_before_answered(configured: object, expected: bool) -> None:
     """Only an append-only file that is written at each answer loses nothing; the rest may."""
-    assert hello_facts([SERVER, configured]) == ("abc123", expected)
+    assert hello_facts([SERVER, configured, MASTER]) == ("abc123", expected)
+
+
+def test_a_promoted_replica_may_lack_the_last_second() -> None:
+    """However it writes: what its master acknowledged last may never have reached it."""
+    promoted = MASTER.replace(b"offset:-1", b"offset:1234")
+    assert hello_facts([SERVER, ALWAYS, promoted]) == ("abc123", False)
 
 
 def test_a_redis_that_tells_nothing() -> None:
     """A Redis whose operator locked the questions away is taken as one that may lose something."""
     refused = RuntimeError("NOPERM this user has no permissions to run the 'info' command")
-    assert hello_facts([refused, refused]) == ("unknown", False)
+    assert hello_facts([refused] * 3) == ("unknown", False)
 
 
 @pytest.fixture

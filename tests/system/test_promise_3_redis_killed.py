@@ -103,12 +103,15 @@ def settled_jobs(bench: Bench, told: list[telling.Told]) -> list[int]:
 def check_memberships(
     lives: list[list[Life]], told: list[telling.Told], back: list[tuple[float, float]]
 ) -> None:
-    """Every broadcast that began 2 s after a return, or later, reached every member."""
+    """Every broadcast that began 2 s after a return, or later, reached every member.
+
+    What came shortly before the next kill is not judged: it may have gone with the data.
+    """
     last = back[-1][1]
-    for killed, returned in back:
-        during = [one for one in told if killed - 2 <= one.at < killed + AWAY_S + 20]
-        complete = complete_from(lives, [one for one in during if one.at >= returned], GROUPS)
-        late_s = max(0.0, complete - returned)
+    ends = [killed - 1 for killed, _ in back[1:]] + [last + 20]
+    for (_, returned), end in zip(back, ends, strict=True):
+        behind = [one for one in told if returned <= one.at < end]
+        late_s = max(0.0, complete_from(lives, behind, GROUPS) - returned)
         print(f"memberships complete {late_s:.2f} s after the return")
         assert late_s < COMPLETE_WITHIN_S
     behind = [one for one in told if one.at >= last + COMPLETE_WITHIN_S]
