@@ -14,8 +14,8 @@ from twisted.logger import STDLibLogObserver, globalLogBeginner
 
 from interface_server.settings import ServerSettings, server_options
 from shared.errors import ConfigurationError
-from shared.garbage import collect_seldom
 from shared.logs import configure_logging, get_logger
+from shared.process_memory import collect_seldom, give_memory_back
 from shared.settings import LayerSettings, LogSettings, layer_options, log_options
 
 _HELP = """Hold the browsers' connections: HTTP/1.1 and WebSocket on one port.
@@ -62,6 +62,7 @@ def _run(reactor: Any, server: ServerSettings, layer: LayerSettings) -> None:
     reactor.addSystemEventTrigger("before", "shutdown", service.stop)
     reactor.callWhenRunning(_take_signals, reactor)
     collect_seldom()
+    give_memory_back()
     reactor.run()
     service.access_log.flush()
     log.info("stopped")

@@ -17,8 +17,8 @@ from types import FrameType
 
 from channel_layer.redis_blocking import RedisLayer
 from shared.errors import ConfigurationError, LayerUnavailable
-from shared.garbage import collect_seldom
 from shared.logs import get_logger
+from shared.process_memory import collect_seldom, give_memory_back
 from shared.settings import LayerSettings
 from workers.handling import Handling, consumed_channels
 from workers.processes import write_line
@@ -191,6 +191,7 @@ def child_main(name: str, settings: ChildSettings, life: int, status: int) -> in
         write_line(status, {"event": event, "channels": child.channels})
 
     collect_seldom()
+    give_memory_back()
     signal.signal(signal.SIGTERM, child.stop)
     try:
         return child.run(life, say)

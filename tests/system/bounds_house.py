@@ -20,9 +20,6 @@ LOW_LIMITS = (
 )
 """Options of the server under test."""
 
-GIVE_BACK = {"MALLOC_TRIM_THRESHOLD_": str(128 * KIB)}
-"""Lets the C library return freed memory at once: tests measure what is held, not what it keeps."""
-
 
 def bounds_stack(
     folder: Path,
@@ -37,7 +34,7 @@ def bounds_stack(
         app=BOUNDS_APP,
         workers=workers,
         server_options=server_options,
-        env={"BOUNDS_BOOK": str(book_of(folder)), **GIVE_BACK, **(env or {})},
+        env={"BOUNDS_BOOK": str(book_of(folder)), **(env or {})},
     )
 
 

@@ -1,0 +1,35 @@
+"""Sets a process that serves requests to a search for garbage and a keeping of memory of its pace.
+
+It frees nothing itself.
+"""
+
+import ctypes
+import gc
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Source: malloc.h of the GNU C library."""
+
+_KEPT_BYTES, _MAPPED_BYTES = 1024 * 1024, 128 * 1024
+
+
+def collect_seldom() -> None:
+    """Search for garbage less often, and not among what is here to stay; call it once, when loaded.
+
+    By the usual numbers the search took a fourteenth of the server's time, since each request in
+    flight is many objects that are neither garbage nor old.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
+def give_memory_back() -> None:
+    """Let what is freed go back to the system at once, but for 1 MiB; call it at the start.
+
+    The GNU C library raises its bounds each time a large block is freed, up to 64 MiB: after 40
+    answers of 3 MB that nobody read, a server kept 150 MB where 63 would do. Other libraries are
+    left as they are.
+    """
+    tune = getattr(ctypes.CDLL(None), "mallopt", None)
+    if tune is not None:
+        tune(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        tune(_M_MMAP_THRESHOLD, _MAPPED_BYTES)

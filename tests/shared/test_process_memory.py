@@ -1,0 +1,40 @@
+"""Tests of shared/process_memory.py; each in a process of its own, which it changes."""
+
+import subprocess
+import sys
+
+import pytest
+
+HELD = """
+import re
+from pathlib import Path
+from shared.process_memory import give_memory_back
+
+def held_kib():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+give_memory_back()
+bytearray(20_000_000)  # at its end the C library learns that such blocks come and go
+before = held_kib()
+blocks = [(bytearray(1_000_000), bytearray(2000)) for _ in range(100)]
+assert held_kib() - before > 90_000
+small = [block[1] for block in blocks]  # what stays lies between what goes
+blocks.clear()
+kept = held_kib() - before
+assert kept < 8_000, kept
+"""
+
+
+def test_what_is_loaded_is_not_searched() -> None:
+    """What was loaded before is out of the search, and the first search comes later."""
+    program = (
+        "import gc; from shared.process_memory import collect_seldom; collect_seldom(); "
+        "assert gc.get_freeze_count() > 1000; assert gc.get_threshold()[0] == 10_000"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_is_freed_goes_back() -> None:
+    """Large blocks leave little behind once they are freed, whatever lies between them."""
+    subprocess.run([sys.executable, "-c", HELD], check=True)
