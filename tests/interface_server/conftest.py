@@ -59,3 +59,10 @@ def worker(server: ServerProcess, redis_url: str) -> Iterator[Callable[..., ToyW
             closing.callback(layer.close)
             while layer.channel_statistics("websocket.disconnect")["messages_pending"]:
                 pass
+
+
+@pytest.fixture
+def started() -> Iterator[ExitStack]:
+    """What is started in a test ends with it, in the opposite order."""
+    with ExitStack() as stack:
+        yield stack

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -126,3 +127,19 @@ class ServerProcess:
                 return said
             threading.Event().wait(0.02)
         raise AssertionError(said)
+
+
+def start_server(started: ExitStack, url: str, prefix: str, *options: str) -> ServerProcess:
+    """A server that ends with `started`."""
+    server = ServerProcess(url, prefix, *options)
+    started.callback(server.part.stop)
+    return server
+
+
+def start_worker(
+    started: ExitStack, url: str, prefix: str, handlers: dict[str, Handler], name: str = "w1"
+) -> ToyWorker:
+    """A worker that ends with `started`."""
+    worker = ToyWorker(url, prefix, handlers, name)
+    started.callback(worker.stop)
+    return worker

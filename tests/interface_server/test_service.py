@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,13 @@ from websockets.sync.client import connect
 from channel_layer.embedded import EmbeddedValkey
 from channel_layer.layer import Entry, Join, Operation, SendGroup
 from shared import codec
-from tests.interface_server.real_server import ServerProcess, ToyWorker, reply
+from tests.interface_server.real_server import (
+    echo,
+    nothing,
+    reply,
+    start_server,
+    start_worker,
+)
 from tests.parts import Part
 from tests.ports import unused_port
 
@@ -32,14 +37,6 @@ def join_and_accept(message: dict[str, Any], _: Entry) -> list[Operation]:
     return [Join("all", message["reply_channel"]), reply(message, accept=True)]
 
 
-def echo(message: dict[str, Any], _: Entry) -> list[Operation]:
-    return [reply(message, text=message["text"])]
-
-
-def nothing(message: dict[str, Any], _: Entry) -> list[Operation]:
-    return []
-
-
 HANDLERS = {
     "http.request": page,
     "websocket.connect": join_and_accept,
@@ -48,29 +45,10 @@ HANDLERS = {
 }
 
 
-@pytest.fixture
-def started() -> Iterator[ExitStack]:
-    """What is started in a test ends with it, in the opposite order."""
-    with ExitStack() as stack:
-        yield stack
-
-
-def start_server(started: ExitStack, url: str, prefix: str, *options: str) -> ServerProcess:
-    server = ServerProcess(url, prefix, *options)
-    started.callback(server.part.stop)
-    return server
-
-
-def start_worker(started: ExitStack, url: str, prefix: str, name: str = "w1") -> ToyWorker:
-    worker = ToyWorker(url, prefix, HANDLERS, name)
-    started.callback(worker.stop)
-    return worker
-
-
 def test_pages_and_sockets_share_a_port(started: ExitStack, redis_url: str, prefix: str) -> None:
     """A page, a socket and /healthz are answered by one process."""
     server = start_server(started, redis_url, prefix)
-    start_worker(started, redis_url, prefix)
+    start_worker(started, redis_url, prefix, HANDLERS)
     with httpx.Client(base_url=server.http) as client, connect(server.ws + "/s") as ws:
         assert client.get("/ö/page").text == "/ö/page"
         ws.send("hi")
@@ -97,7 +75,7 @@ def test_a_stop_closes_sockets_with_1012_and_tells_the_workers(
 ) -> None:
     """SIGTERM: peers are sent elsewhere, each disconnect is told, the status is 0."""
     server = start_server(started, redis_url, prefix)
-    worker = start_worker(started, redis_url, prefix)
+    worker = start_worker(started, redis_url, prefix, HANDLERS)
     with connect(server.ws + "/") as client:
         server.part.signal(signal.SIGTERM)
         with pytest.raises(ConnectionClosed) as closed:
@@ -120,7 +98,7 @@ def test_a_running_request_is_finished_before_the_end(
         server.wait_for_health(lambda said: said["exchanges"] == 1)
         server.part.signal(signal.SIGTERM)
         server.part.wait_for("stopping")
-        start_worker(started, redis_url, prefix)
+        start_worker(started, redis_url, prefix, HANDLERS)
         answer = client.recv(65536)
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
         assert b"onnection: close" in answer
@@ -157,7 +135,7 @@ def test_no_redis_at_start_is_a_clear_message_and_then_it_works(
         valkey = EmbeddedValkey(tmp_path / "valkey", port)
         valkey.start()
         started.callback(valkey.stop)
-        worker = start_worker(started, url, prefix)
+        worker = start_worker(started, url, prefix, HANDLERS)
         client.settimeout(20)
         assert client.recv(65536).endswith(b"/early")
         assert worker.of("http.request")[0]["path"] == "/early"
@@ -173,7 +151,7 @@ def test_sockets_survive_the_death_of_redis(
     valkey.start()
     started.callback(valkey.stop)
     server = start_server(started, valkey.url, prefix)
-    worker = start_worker(started, valkey.url, prefix)
+    worker = start_worker(started, valkey.url, prefix, HANDLERS)
     clients = [started.enter_context(connect(server.ws + f"/{n}")) for n in range(20)]
     server.wait_for_health(lambda said: said["groups"] == 1)
     worker.stop()
@@ -181,7 +159,7 @@ def test_sockets_survive_the_death_of_redis(
     for number, client in enumerate(clients):
         client.send(f"while away {number}")
     valkey.start()
-    again = start_worker(started, valkey.url, prefix, "w2")
+    again = start_worker(started, valkey.url, prefix, HANDLERS, "w2")
     for number, client in enumerate(clients):
         assert client.recv(20) == f"while away {number}"
     again.layer.send_group("all", {"text": "everybody"})
@@ -194,7 +172,7 @@ def test_a_thousand_handshakes_at_once_and_a_broadcast_to_all(
     """A crowd that connects in one moment is let in, and each member hears the group."""
     count = 1000
     server = start_server(started, redis_url, prefix)
-    worker = start_worker(started, redis_url, prefix)
+    worker = start_worker(started, redis_url, prefix, HANDLERS)
 
     async def crowd() -> list[str | bytes]:
         opened = await asyncio.gather(
@@ -220,7 +198,7 @@ def test_a_reader_that_never_reads_is_closed_and_others_go_on(
 ) -> None:
     """Its bytes are bounded, it ends with one logged line, and the next member is served."""
     server = start_server(started, redis_url, prefix, "--max-socket-output", "256k")
-    worker = start_worker(started, redis_url, prefix)
+    worker = start_worker(started, redis_url, prefix, HANDLERS)
     stalled = connect(server.ws + "/stalled", max_queue=1, ping_interval=None)
     with connect(server.ws + "/good", max_size=None) as good:
         server.wait_for_health(lambda said: said["groups"] == 1)
@@ -241,7 +219,7 @@ def test_a_flood_is_slowed_by_tcp_and_loses_nothing(
     """While nobody works the peer cannot send on, its pongs are not missed, nothing is lost."""
     options = ("--socket-queue-frames", "16", "--ping-interval", "0.5", "--ping-timeout", "0.5")
     server = start_server(started, redis_url, prefix, *options)
-    first = start_worker(started, redis_url, prefix)
+    first = start_worker(started, redis_url, prefix, HANDLERS)
 
     async def flood(client: websockets.ClientConnection) -> int:
         for number in range(10_000):
@@ -257,7 +235,9 @@ def test_a_flood_is_slowed_by_tcp_and_loses_nothing(
         ) as client:
             await asyncio.to_thread(first.stop)
             count = await flood(client)
-            second = await asyncio.to_thread(start_worker, started, redis_url, prefix, "w2")
+            second = await asyncio.to_thread(
+                start_worker, started, redis_url, prefix, HANDLERS, "w2"
+            )
             for number in range(count):
                 assert await client.recv() == f"{number:060000}"
             orders = [m["order"] for m in second.of("websocket.receive")]
@@ -273,7 +253,7 @@ def test_a_full_list_pauses_a_socket_and_loses_nothing(
     """Frames that find the workers' list full are tried again as they were: whole and in order."""
     options = ("--channel-capacity", "websocket.receive=5")
     server = start_server(started, redis_url, prefix, *options)
-    first = start_worker(started, redis_url, prefix)
+    first = start_worker(started, redis_url, prefix, HANDLERS)
     clients = [started.enter_context(connect(server.ws + f"/{n}")) for n in range(8)]
     first.stop()
     frames = [str(number) for number in range(12)]
@@ -281,7 +261,7 @@ def test_a_full_list_pauses_a_socket_and_loses_nothing(
         for client in clients:
             client.send(frame)
     server.wait_for_health(lambda said: said["counters"].get("websocket_events_full", 0) > 0)
-    second = start_worker(started, redis_url, prefix, "w2")
+    second = start_worker(started, redis_url, prefix, HANDLERS, "w2")
     for client in clients:
         assert [client.recv(20) for _ in frames] == frames
     for number in range(len(clients)):

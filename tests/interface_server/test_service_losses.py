@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,15 @@ from websockets.sync.client import ClientConnection, connect
 from channel_layer.embedded import EmbeddedValkey
 from channel_layer.layer import Entry, History, Join, Operation, SendGroup
 from shared import codec
-from tests.interface_server.real_server import ServerProcess, ToyWorker, echo, nothing, reply
+from tests.interface_server.real_server import (
+    ServerProcess,
+    ToyWorker,
+    echo,
+    nothing,
+    reply,
+    start_server,
+    start_worker,
+)
 
 pytestmark = pytest.mark.system
 
@@ -42,25 +49,6 @@ HANDLERS = {
     "websocket.receive": echo,
     "websocket.disconnect": nothing,
 }
-
-
-@pytest.fixture
-def started() -> Iterator[ExitStack]:
-    """What is started in a test ends with it, in the opposite order."""
-    with ExitStack() as stack:
-        yield stack
-
-
-def start_server(started: ExitStack, url: str, prefix: str, *options: str) -> ServerProcess:
-    server = ServerProcess(url, prefix, *options)
-    started.callback(server.part.stop)
-    return server
-
-
-def start_worker(started: ExitStack, url: str, prefix: str, name: str = "w1") -> ToyWorker:
-    worker = ToyWorker(url, prefix, HANDLERS, name)
-    started.callback(worker.stop)
-    return worker
 
 
 def open_sockets(started: ExitStack, server: ServerProcess, count: int) -> list[ClientConnection]:
@@ -94,7 +82,7 @@ def test_redis_comes_back_empty(started: ExitStack, tmp_path: Path, prefix: str)
     valkey.start()
     started.callback(valkey.stop)
     server = start_server(started, valkey.url, prefix)
-    first = start_worker(started, valkey.url, prefix)
+    first = start_worker(started, valkey.url, prefix, HANDLERS)
     clients = open_sockets(started, server, SOCKETS)
     kept = SendGroup("kept", codec.pack({"text": "a"}), (), History(10, 60_000))
     first.layer.perform((kept,))
@@ -114,7 +102,7 @@ def test_redis_comes_back_empty(started: ExitStack, tmp_path: Path, prefix: str)
         shutil.rmtree(tmp_path / "valkey")
         valkey.start()
         server.part.wait_for(rf"announced_anew .*lost={SOCKETS + 1}", 10)
-        second = start_worker(started, valkey.url, prefix, "w2")
+        second = start_worker(started, valkey.url, prefix, HANDLERS, "w2")
         assert asking.recv(65536).endswith(b"2")
     for number, client in enumerate(clients[5:], 5):
         told = [str(client.recv(10)) for _ in range(2)]
@@ -135,7 +123,7 @@ def test_a_server_taken_for_dead_closes_its_sockets_and_goes_on(
 ) -> None:
     """Stopped for long and continued: one disconnect a socket, 1012 to the peers, then new ones."""
     server = start_server(started, redis_url, prefix)
-    worker = start_worker(started, redis_url, prefix)
+    worker = start_worker(started, redis_url, prefix, HANDLERS)
     clients = open_sockets(started, server, SOCKETS)
     server.part.signal(signal.SIGSTOP)
     sent = 0
@@ -160,7 +148,7 @@ def test_a_killed_server_is_reaped_to_the_last_socket(
 ) -> None:
     """Each socket has one disconnect, 1006, with its newest state; nothing of the server stays."""
     server = start_server(started, redis_url, prefix)
-    worker = start_worker(started, redis_url, prefix)
+    worker = start_worker(started, redis_url, prefix, HANDLERS)
     worker.state = b"newest"
     clients = open_sockets(started, server, SOCKETS)
     for client in clients:
@@ -182,7 +170,7 @@ def test_a_stop_tells_every_socket_and_leaves_nothing_to_reap(
 ) -> None:
     """Spread over half of the grace; each disconnect is with the layer before the server ends."""
     server = start_server(started, redis_url, prefix, "--grace", "4", "--drain-rate", "20")
-    worker = start_worker(started, redis_url, prefix)
+    worker = start_worker(started, redis_url, prefix, HANDLERS)
     clients = open_sockets(started, server, SOCKETS)
     worker.stop()
     server.part.signal(signal.SIGTERM)
@@ -192,7 +180,7 @@ def test_a_stop_tells_every_socket_and_leaves_nothing_to_reap(
         keys = [key.decode() for key in raw.keys(f"{{{prefix}}}:*")]
         assert not [key for key in keys if "sockets:" in key or "list:server" in key]
         assert raw.zcard(f"{{{prefix}}}:servers") == 0
-    second = start_worker(started, redis_url, prefix, "w2")
+    second = start_worker(started, redis_url, prefix, HANDLERS, "w2")
     second.wait_for(lambda w: sum(disconnects(w).values()) == SOCKETS)
     assert set(disconnects(second).values()) == {1}
     assert second.layer.reap_servers(silent_ms=0).disconnects == 0
