@@ -18,7 +18,13 @@ from channel_layer.layer import (
     SendGroup,
 )
 from shared import codec
-from shared.channel_names import MAX_LENGTH, check_channel, check_group, is_process_specific
+from shared.channel_names import (
+    MAX_LENGTH,
+    check_channel,
+    check_group,
+    is_process_specific,
+    is_single_reader,
+)
 from shared.errors import ChannelsBoardError, InvalidMessage, MessageTooLarge
 from shared.messages import WsReply, ws_reply
 
@@ -40,6 +46,10 @@ _MAX_OFFSET = 2**53
 
 _NOWHERE = Position("?", 0)
 """No history has this epoch."""
+
+JOB_TTL_MS = 24 * 3600 * 1000
+"""A job waits a day for a worker: its pool may be down for longer than a request waits, and nobody
+would tell that it was forgotten."""
 
 
 class NoSocket(ChannelsBoardError):
@@ -129,7 +139,9 @@ class Outbox:
         InvalidMessage, MessageTooLarge.
         """
         packed = _packed(message)
-        self._operations.append(Send(check_channel(channel), packed, delay_ms=delay_ms))
+        is_job = not is_process_specific(check_channel(channel)) and not is_single_reader(channel)
+        ttl_ms = JOB_TTL_MS if is_job else None
+        self._operations.append(Send(channel, packed, ttl_ms=ttl_ms, delay_ms=delay_ms))
 
     def send_group(
         self,
@@ -142,8 +154,8 @@ class Outbox:
 
         `exclude`: members that do not get it, by full names. `history`: (messages, seconds), how
         many of the group's last messages are kept and for how long; its sockets then get each one
-        with its position in front (docs/protocol.md). Raises: InvalidName, InvalidMessage,
-        MessageTooLarge.
+        with its position in front, the excluded ones the position alone (docs/protocol.md).
+        Raises: InvalidName, InvalidMessage, MessageTooLarge.
         """
         left_out = tuple(map(check_channel, exclude))
         kept = None if history is None else _history(history)
@@ -207,7 +219,9 @@ def _check_size(packed: bytes) -> None:
 def _history(history: object) -> History:
     match history:
         case (int(messages), int() | float() as seconds) if (
-            1 <= messages <= _MAX_HISTORY and 0.001 <= seconds <= _MAX_HISTORY_S
+            type(messages) is int
+            and 1 <= messages <= _MAX_HISTORY
+            and 0.001 <= seconds <= _MAX_HISTORY_S
         ):
             return History(messages, round(1000 * seconds))
     expected = f"(1 to {_MAX_HISTORY} messages, up to {_MAX_HISTORY_S:.0f} seconds)"
@@ -216,14 +230,23 @@ def _history(history: object) -> History:
 
 def _position(since: object) -> Position:
     match since:
-        case (str(epoch), int(offset)):
+        case (str(epoch), int(offset)) if type(offset) is int:  # no bool, which scripts refuse
             can_be = epoch.isascii() and len(epoch) <= MAX_LENGTH and 0 <= offset < _MAX_OFFSET
             return Position(epoch, offset) if can_be else _NOWHERE
     raise InvalidMessage("since", "(epoch text, offset int)", since)
 
 
+def _is_text(text: str) -> bool:
+    """Whether it can be written as UTF-8; halves of surrogate pairs cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _check_user(user: object, presence: object) -> None:
-    if not isinstance(user, str) or len(user) > MAX_USER_CHARACTERS:
+    if not isinstance(user, str) or len(user) > MAX_USER_CHARACTERS or not _is_text(user):
         raise InvalidMessage("user", f"text of at most {MAX_USER_CHARACTERS} characters", user)
     if presence == "":
         return

@@ -15,7 +15,7 @@ from channel_layer.layer import (
 from shared import codec
 from shared.errors import InvalidMessage, InvalidName, MessageTooLarge
 from shared.messages import WsReply
-from workers.outbox import NoSocket, Outbox
+from workers.outbox import JOB_TTL_MS, NoSocket, Outbox
 
 SOCKET = "server.response.P!c"
 
@@ -37,7 +37,7 @@ def test_order():
         Join("room", SOCKET),
         Send(SOCKET, codec.encode(WsReply(text="ö"))),
         Send(SOCKET, codec.encode(WsReply(binary=b"\xff"))),
-        Send("jobs", codec.pack({"a": 1}), delay_ms=5),
+        Send("jobs", codec.pack({"a": 1}), ttl_ms=JOB_TTL_MS, delay_ms=5),
         SendGroup("room", codec.pack({"text": "hi"})),
         Leave("room", "other.channel"),
         Send("x!y", codec.pack({"text": "y"})),
@@ -149,9 +149,12 @@ def test_without_socket(step):
         (lambda outbox: outbox.join("ä"), InvalidName),
         (lambda outbox: outbox.join("g", since="e:1"), InvalidMessage),
         (lambda outbox: outbox.join("g", since=("e", "1")), InvalidMessage),
+        (lambda outbox: outbox.join("g", since=("e", True)), InvalidMessage),
+        (lambda outbox: outbox.join("g", since=("e", 1.0)), InvalidMessage),
         (lambda outbox: outbox.join("g", since=(None, 1)), InvalidMessage),
         (lambda outbox: outbox.join("g", user=5), InvalidMessage),
         (lambda outbox: outbox.join("g", user="u" * 101), InvalidMessage),
+        (lambda outbox: outbox.join("g", user="\ud800"), InvalidMessage),
         (lambda outbox: outbox.join("g", presence="p"), InvalidMessage),
         (lambda outbox: outbox.join("g", user="u", presence="p!q"), InvalidMessage),
         (lambda outbox: outbox.join("g", user="u", presence="p q"), InvalidName),
