@@ -68,6 +68,8 @@ def last_arrival_ms(crowd: Crowd, timeout_s: float = 30.0) -> tuple[float, int]:
 
     def arrived(connection: socket.socket, size: int) -> None:
         nonlocal last
+        if connection not in left:
+            return  # a ping of the server
         left[connection] -= size
         if left[connection] <= 0:
             del left[connection]
