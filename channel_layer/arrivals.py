@@ -62,10 +62,11 @@ class Arrivals:
         self._ready.setdefault(list_name, deque()).append((channel, message))
 
     def _learn(self, list_name: str, entry: Entry) -> None:
-        key = (list_name, entry.payload.decode("ascii"))
         if entry.kind is Kind.JOIN:
-            self._members.setdefault(key, {})[entry.channel] = None
+            joined = (list_name, entries.joining(entry).group)
+            self._members.setdefault(joined, {})[entry.channel] = None
             return
+        key = (list_name, entry.payload.decode("ascii"))
         members = self._members.get(key)
         if members is not None:
             members.pop(entry.channel, None)

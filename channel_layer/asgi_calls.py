@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from channel_layer.answers import Outcome, Verdict
 from channel_layer.layer import (
     EXTENSIONS,
     MAX_MESSAGE_BYTES,
@@ -14,11 +15,9 @@ from channel_layer.layer import (
     Join,
     Leave,
     Operation,
-    Outcome,
     Position,
     Send,
     SendGroup,
-    Verdict,
 )
 from shared import codec
 from shared.channel_names import (

@@ -7,16 +7,8 @@ The values that go in and out stand in `layer.py`; the bodies are `redis_blockin
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from channel_layer.layer import (
-    Committed,
-    Done,
-    Entry,
-    Operation,
-    Outcome,
-    Reaped,
-    Reclaimed,
-    Retry,
-)
+from channel_layer.answers import Committed, Outcome, Reaped, Reclaimed
+from channel_layer.layer import Done, Entry, Operation, Retry
 from shared.errors import ChannelFull, MessageTooLarge
 
 
@@ -31,6 +23,13 @@ class BlockingLayer(Protocol):
     MessageTooLarge: type[MessageTooLarge]
     extensions: Sequence[str]
     group_expiry: int
+
+    @property
+    def lives(self) -> int:
+        """How many lives of the broker this layer has met.
+
+        In another life, what had ended in the one before may be back: leases, above all.
+        """
 
     def send(self, channel: str, message: Mapping[str, Any]) -> None:
         """Put a message on a channel. Raises: ChannelFull, MessageTooLarge, InvalidName."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from channel_layer.layer import DeadLetter
+from channel_layer.answers import DeadLetter
 from channel_layer.redis_blocking import RedisLayer
 from shared import codec
 from shared.errors import ConfigurationError, InvalidMessage, LayerError

@@ -8,6 +8,7 @@ An entry is a header that the script writes at send time, and a tail that the se
 
 The payloads that a script writes itself, numbers in big endian again, names as in a tail:
 
+    JOIN        group, and for somebody's device behind it: NUL, presence channel, NUL, user
     GROUP_MORE  epoch, empty without history | offset u64 | number u16, excluded channels | message
     REPLAY      group | epoch | offset u64 | flags u8 (1 gap, 2 end) | first offset u64 |
                 number u16, of (size u32, message) each
@@ -18,7 +19,7 @@ Knows no list, no lease and no message.
 import struct
 from collections.abc import Sequence
 
-from channel_layer.layer import Entry, GroupMessage, Kind, Position, Replay
+from channel_layer.layer import Entry, GroupMessage, Joining, Kind, Position, Replay
 from shared.errors import InvalidMessage
 
 HEADER = struct.Struct(">QQQQHBB")
@@ -98,6 +99,16 @@ def leased(packed: bytes) -> Entry:
         return Entry(entry_id, Kind.MESSAGE, "", packed, "", order, attempt, False, sent_ms)
 
 
+def joining(entry: Entry) -> Joining:
+    """What an entry of kind JOIN holds. Raises: InvalidMessage."""
+    group, _, device = entry.payload.partition(b"\0")
+    presence, _, user = device.partition(b"\0")
+    try:
+        return Joining(group.decode("ascii"), user.decode(), presence.decode("ascii"))
+    except UnicodeDecodeError as error:
+        raise InvalidMessage("join", "a JOIN payload", entry.payload) from error
+
+
 def group_message(entry: Entry) -> GroupMessage:
     """What an entry of kind GROUP or GROUP_MORE holds. Raises: InvalidMessage."""
     payload = entry.payload
@@ -135,6 +146,12 @@ def replay(entry: Entry) -> Replay:
         raise InvalidMessage("replay", "a REPLAY payload", payload) from error
     position = Position(epoch, offset)
     return Replay(group, position, tuple(messages), flags & GAP != 0, flags & END != 0)
+
+
+def pack_joining(joined: Joining) -> bytes:
+    """The payload of a JOIN entry; what `joining` reads."""
+    group, user, presence = joined
+    return (f"{group}\0{presence}\0{user}" if user else group).encode()
 
 
 def pack_group_message(payload: bytes, position: Position | None, exclude: Sequence[str]) -> bytes:

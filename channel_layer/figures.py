@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from channel_layer.layer import Statistics
+from channel_layer.answers import Statistics
 
 SLOT_MS = 10_000
 """Length of a window: long enough that a few messages do not look like a storm."""

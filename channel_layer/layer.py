@@ -25,7 +25,7 @@ class Kind(enum.IntEnum):
     GROUP = 1
     """A message to all members of group `channel` that the list's owner holds."""
     JOIN = 2
-    """`channel` is a member of the group named by the payload from here on."""
+    """`channel` is a member of a group from here on: `entries.joining`."""
     LEAVE = 3
     RECEIPT = 4
     """What became of an event that the list's owner sent; see `shared.messages.Receipt`."""
@@ -97,7 +97,7 @@ class SendGroup:
     """One packed message to every member of a group, one entry a server; drops are counted.
 
     `exclude`: full names of members that do not get it. With a `history` it is kept and has a
-    position, which members see.
+    position, which members see, the excluded ones too.
     """
 
     group: str
@@ -110,10 +110,13 @@ class SendGroup:
 class Join:
     """Make `channel` a member of `group`, or refresh its membership.
 
-    `is_known`: the owner of the channel's list says so itself and need not be told. `since`: in
-    the same step a REPLAY goes to the channel, of what the history holds behind that position, or
-    of a gap when it does not reach back. `user`: whom the channel counts as a device of. When a
-    user's first device joins or the last one leaves, the channel `presence` is sent
+    `is_known`: the owner of the channel's list says so itself and need not be told; a user that
+    the layer knows of the channel stays. `is_refresh`: the same, and where the layer knows of no
+    membership there is none: a leave is on its way. `since`: in the same step a REPLAY goes to the
+    channel, of what the history holds behind that position, or of a gap when it does not reach
+    back, when that is more than about 1 MiB, or when no room is left for it. `user`: whom the
+    channel counts as a device of. When a user's first device joins or the last one leaves, the
+    channel `presence` is sent
     `{"group", "user", "event": "join" | "leave", "devices": how many are left}`.
     """
 
@@ -123,6 +126,7 @@ class Join:
     since: Position | None = None
     user: str = ""
     presence: str = ""
+    is_refresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,25 +187,6 @@ class Drop:
 Operation = Send | SendGroup | Join | Leave | SendReceipt | OpenSocket | CloseSocket | Drop
 
 
-class Verdict(enum.Enum):
-    """What became of one step of a batch."""
-
-    DONE = "done"
-    FULL = "full"
-    """A list was at its capacity; nothing of this step was performed."""
-    FENCED = "fenced"
-    """The lease was reclaimed meanwhile; nothing of this step was performed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The verdict on one step; `channel` is the full one, `dropped` group entries not placed."""
-
-    verdict: Verdict
-    channel: str = ""
-    dropped: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class Done:
     """A handled entry with everything its handler wants done, all or nothing.
@@ -230,41 +215,6 @@ class Retry:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """The answer to a commit.
-
-    `outcomes` stand in the order of `done`. `taken` are the next entries, leased. `next_due_ms`:
-    how long until the next delayed message is due on any channel, None without one.
-    """
-
-    outcomes: tuple[Outcome, ...]
-    taken: tuple[Entry, ...]
-    next_due_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reclaimed:
-    """What a reclaim did: workers found dead, entries put back, entries given up."""
-
-    workers: tuple[str, ...] = ()
-    returned: int = 0
-    dead: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class InboxBatch:
-    """What an inbox holds behind the acknowledged entry; `epoch` changes when data was lost.
-
-    `is_reaped`: the process was silent for so long that it was taken for dead; its sockets had
-    their disconnects. It is said once.
-    """
-
-    epoch: str
-    entries: tuple[Entry, ...]
-    is_reaped: bool = False
-
-
 class Awaited(NamedTuple):
     """A placed event whose answer or receipt for `channel` did not come yet.
 
@@ -274,6 +224,14 @@ class Awaited(NamedTuple):
     list_name: str
     channel: str
     order: int = 0
+
+
+class Joining(NamedTuple):
+    """What a JOIN entry holds: the group, and whom its channel is a device of, `""` for unsaid."""
+
+    group: str
+    user: str = ""
+    presence: str = ""
 
 
 class GroupMessage(NamedTuple):
@@ -296,38 +254,6 @@ class Replay(NamedTuple):
     messages: tuple[tuple[int, bytes], ...]
     is_gap: bool
     is_end: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Reaped:
-    """What a reaping did: inboxes of dead servers, disconnects sent, sockets whose last event is
-    still being handled and which must wait for the next reaping."""
-
-    servers: tuple[str, ...] = ()
-    disconnects: int = 0
-    waiting: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """An entry that was given up at `buried_ms` (since 1970), why, and the list it lay on."""
-
-    buried_ms: int
-    reason: str
-    list_name: str
-    entry: Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """The ASGI draft's figures for one channel or for the whole layer; age in seconds."""
-
-    messages_count: int = 0
-    messages_count_per_second: float = 0.0
-    messages_pending: int = 0
-    messages_max_age: float = 0.0
-    channel_full_count: int = 0
-    channel_full_count_per_second: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

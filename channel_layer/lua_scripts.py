@@ -20,10 +20,10 @@ _PARTS: dict[str, tuple[str | tuple[str, ...], ...]] = {
     "commit": (*_STEPS, "delays", "popping", "leases", "commit"),
     "receive": ("common", "delays", "popping", "receive"),
     "inbox": ("common", "delays", "inbox"),
-    "reclaim": ("common", "delays", "leases", "reclaim"),
+    "reclaim": ("common", "pauses", "delays", "leases", "reclaim"),
     "replay": ("common", "replay"),
     "members": ("common", "groups", "members"),
-    "reap": ("common", "groups", "leases", "scanning", "reap"),
+    "reap": ("common", "pauses", "groups", "leases", "scanning", "reap"),
     "find_lost": ("common", "leases", "scanning", "find_lost"),
 }
 """Each is put together from files of `lua/`; what a script does not need only costs it time."""

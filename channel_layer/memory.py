@@ -9,25 +9,20 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from channel_layer import figures
+from channel_layer.answers import (
+    Committed,
+    DeadLetter,
+    Outcome,
+    Reaped,
+    Reclaimed,
+    Statistics,
+    Verdict,
+)
 from channel_layer.arrivals import Arrivals
 from channel_layer.asgi_calls import AsgiCalls, read_lists
 from channel_layer.bodies import body_of
 from channel_layer.capacities import Capacities
-from channel_layer.layer import (
-    NO_LIMIT,
-    Capacity,
-    Committed,
-    DeadLetter,
-    Done,
-    Entry,
-    Operation,
-    Outcome,
-    Reaped,
-    Reclaimed,
-    Retry,
-    Statistics,
-    Verdict,
-)
+from channel_layer.layer import NO_LIMIT, Capacity, Done, Entry, Operation, Retry
 from channel_layer.memory_leases import MemoryLeases
 from channel_layer.memory_steps import MemorySteps
 from shared.channel_names import check_channel, check_group, list_name
@@ -39,6 +34,8 @@ class MemoryLayer(AsgiCalls):
 
     `clock_ms` gives milliseconds since 1970.
     """
+
+    lives = 1
 
     def __init__(
         self,
@@ -181,6 +178,10 @@ class MemoryLayer(AsgiCalls):
 
         leased = self._leases.all_held()
         return self._steps.registry.reap(silent_ms, leased, forget_members, now_ms)
+
+    def come_back(self, inbox: str) -> None:
+        """Do what a reading does on Redis when the inbox's owner was taken for dead."""
+        self._steps.registry.come_back(inbox)
 
     def dead_letters(self, count: int = 100, channel: str = "*") -> tuple[DeadLetter, ...]:
         """The oldest dead letters of channels that fit a glob, left where they are."""

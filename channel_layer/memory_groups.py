@@ -37,8 +37,9 @@ class MemoryGroups:
         group, channel = join.group, join.channel
         old = self._members.get(group, {}).get(channel)
         new = _Member(now_ms, join.user, join.presence)
-        if old is not None and join.user in ("", old.user):
-            kept = old.presence if join.user == "" else join.presence
+        keeps_known = old is not None and old.user != "" and (join.is_known or join.is_refresh)
+        if old is not None and (keeps_known or join.user in ("", old.user)):
+            kept = old.presence if keeps_known or join.user == "" else join.presence
             new = replace(old, added_ms=now_ms, presence=kept)
         changes = []
         if old is not None and old.user != new.user:

@@ -1,16 +1,22 @@
 """What groups of the memory layer keep of their messages; knows no member and no list."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from channel_layer.layer import History, Position, Replay
 
 MAX_LOG_BYTES = 8 * 1024 * 1024
-"""One group's history is no larger, however many messages it may have."""
+"""One group's history is no larger, however many messages it may have, and no list grows beyond it
+by a replay."""
+
+OVERHEAD_BYTES = 64
+"""What each message counts besides its own bytes, so that empty ones take room too."""
 
 MAX_REPLAY_BYTES = 1024 * 1024
 MAX_REPLAY_MESSAGES = 65_535
-"""Bounds of one REPLAY entry; a longer replay takes several."""
+"""Bounds of one REPLAY entry. Who missed more than about so many bytes is told of a gap; a replay
+longer than was estimated takes several. On Redis all replays of one call have 4 MiB together."""
 
 _SIZE_BYTES = 4
 """What stands before each message in a REPLAY entry."""
@@ -34,14 +40,21 @@ class _Log:
         while self.kept and (
             len(self.kept) > most or self.size_bytes > most_bytes or self.kept[0][2] <= now_ms
         ):
-            self.size_bytes -= len(self.kept.popleft()[1])
+            self.size_bytes -= len(self.kept.popleft()[1]) + OVERHEAD_BYTES
 
-    def behind(self, since: Position, now_ms: int) -> list[tuple[int, bytes]] | None:
-        """The messages behind a position; None when they are not all there any more."""
+    def behind(
+        self, since: Position, has_room: Callable[[int], bool], now_ms: int
+    ) -> list[tuple[int, bytes]] | None:
+        """The messages behind a position; None when they are not all there, or are too many."""
         if since.epoch == "":
             return []
         first = self.kept[0][0] if self.kept else self.offset + 1
         if since.epoch != self.epoch or not first - 1 <= since.offset <= self.offset:
+            return None
+        number = self.offset - since.offset
+        size_bytes = self.size_bytes * number // max(1, len(self.kept))
+        is_short = number <= 1 or size_bytes <= MAX_REPLAY_BYTES
+        if number and not (is_short and has_room(size_bytes)):
             return None
         missed = [kept for kept in self.kept if kept[0] > since.offset]
         if any(expires_ms <= now_ms for _, _, expires_ms in missed):
@@ -62,15 +75,25 @@ class MemoryHistory:
         """Keep a message; gives its position."""
         log = self._used(group, fresh_epoch, now_ms)
         log.offset += 1
-        log.size_bytes += len(payload)
+        log.size_bytes += len(payload) + OVERHEAD_BYTES
         log.kept.append((log.offset, payload, now_ms + history.ttl_ms))
         log.forget(history.messages, MAX_LOG_BYTES, now_ms)
         return log.position
 
-    def replays(self, group: str, since: Position, fresh_epoch: str, now_ms: int) -> list[Replay]:
-        """What one who was at `since` missed, in parts of bounded size; at least one part."""
+    def replays(
+        self,
+        group: str,
+        since: Position,
+        fresh_epoch: str,
+        has_room: Callable[[int], bool],
+        now_ms: int,
+    ) -> list[Replay]:
+        """What one who was at `since` missed, in parts of bounded size; at least one part.
+
+        `has_room` says whether about so many bytes may be replayed to it; if not, that is a gap.
+        """
         log = self._used(group, fresh_epoch, now_ms)
-        missed = log.behind(since, now_ms)
+        missed = log.behind(since, has_room, now_ms)
         parts: list[Replay] = []
         part: list[tuple[int, bytes]] = []
         size_bytes = 0

@@ -7,18 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from channel_layer.layer import (
-    CloseSocket,
-    DeadLetter,
-    Done,
-    Entry,
-    Operation,
-    Outcome,
-    Reclaimed,
-    Retry,
-    Send,
-    Verdict,
-)
+from channel_layer.answers import DeadLetter, Outcome, Reclaimed, Verdict
+from channel_layer.layer import CloseSocket, Done, Entry, Operation, Retry, Send
 from channel_layer.memory_lists import Stored
 from channel_layer.memory_steps import MemorySteps
 

@@ -73,6 +73,11 @@ class MemoryLists:
         known = self._lists.get(name)
         return 0 if known is None else len(known.entries)
 
+    def size_bytes(self, name: str) -> int:
+        """What lies on a list, in bytes."""
+        known = self._lists.get(name)
+        return 0 if known is None else known.size_bytes
+
     def oldest_sent_ms(self, name: str) -> int | None:
         """When the head of a list was sent."""
         known = self._lists.get(name)

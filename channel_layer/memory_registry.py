@@ -5,7 +5,8 @@ The same as the registry's part of `lua/`; the time comes in with each call.
 
 from collections.abc import Callable, Iterator
 
-from channel_layer.layer import CloseSocket, Entry, Kind, OpenSocket, Outcome, Reaped, Send, Verdict
+from channel_layer.answers import Outcome, Reaped, Verdict
+from channel_layer.layer import CloseSocket, Entry, Kind, OpenSocket, Send
 from channel_layer.memory_lists import MemoryLists
 from shared import codec
 from shared.channel_names import list_name
@@ -33,12 +34,21 @@ class MemoryRegistry:
         self._farewells: dict[str, dict[str, bytes]] = {}
         self._signs_ms: dict[str, int] = {}
         self._taken_for_dead: set[str] = set()
+        self._came_back: set[str] = set()
 
     def open(self, operation: OpenSocket, now_ms: int) -> None:
         """Register a socket, which is a sign of life of its server too."""
         inbox = list_name(operation.channel)
         self._farewells.setdefault(inbox, {})[operation.channel] = operation.farewell
         self._signs_ms[inbox] = now_ms
+
+    def is_dead(self, inbox: str) -> bool:
+        """Whether the inbox's owner was taken for dead and did not come back."""
+        return inbox in self._taken_for_dead and inbox not in self._came_back
+
+    def come_back(self, inbox: str) -> None:
+        """The inbox's owner was there after all, and learned that it was taken for dead."""
+        self._came_back.add(inbox)
 
     def change(self, channel: str, farewell: bytes) -> None:
         """Another farewell for a socket that is registered."""
@@ -82,6 +92,7 @@ class MemoryRegistry:
             waiting += len(sockets)
             if had_members or idle or not sockets:
                 self._taken_for_dead.add(inbox)
+                self._came_back.discard(inbox)
             if not sockets:
                 gone.append(inbox)
                 self._forget(inbox)
@@ -106,7 +117,6 @@ class MemoryRegistry:
     def _forget(self, inbox: str) -> None:
         self._farewells.pop(inbox, None)
         del self._signs_ms[inbox]
-        self._lists.drop(inbox)
 
 
 def _refuses(payload: bytes) -> bool:

@@ -4,33 +4,36 @@ import itertools
 from collections.abc import Sequence
 
 from channel_layer import entries
+from channel_layer.answers import Outcome, Verdict
 from channel_layer.capacities import Capacities
 from channel_layer.layer import (
     CloseSocket,
     Drop,
     Join,
+    Joining,
     Kind,
     Leave,
     OpenSocket,
     Operation,
-    Outcome,
     Position,
     Replay,
     Send,
     SendGroup,
     SendReceipt,
-    Verdict,
 )
 from channel_layer.memory_groups import MemoryGroups, PresenceChange
-from channel_layer.memory_history import MemoryHistory
+from channel_layer.memory_history import MAX_LOG_BYTES, MemoryHistory
 from channel_layer.memory_lists import MemoryLists
 from channel_layer.memory_registry import EPOCH, MemoryRegistry
-from channel_layer.redis_operations import OperationArrays
+from channel_layer.redis_operations import OperationArrays, possible_position
 from shared import codec
 from shared.channel_names import is_inbox, list_name
 
 _ID_DIGITS = 16
 """Of an id in an epoch: as many as on Redis, since it counts against the bounds of lists."""
+
+PRESENCE_TTL_MS = 86_400_000
+"""What is told of a user waits a day for a worker, as jobs do."""
 
 _DONE = Outcome(Verdict.DONE)
 
@@ -143,7 +146,8 @@ class MemorySteps:
         """What one list with members gets; None when it is left out."""
         group, payload = operation.group, operation.payload
         excluded = [one for one in dict.fromkeys(operation.exclude) if list_name(one) == name]
-        if excluded and self.groups.on_list(group, name) <= set(excluded):
+        is_told = position is not None and is_inbox(name)
+        if excluded and not is_told and self.groups.on_list(group, name) <= set(excluded):
             return None
         if not is_inbox(name):
             return Kind.MESSAGE, name, payload
@@ -153,24 +157,43 @@ class MemorySteps:
 
     def _join(self, operation: Join, now_ms: int) -> None:
         group, channel = operation.group, operation.channel
-        changes = self.groups.add(operation, now_ms)
         name = list_name(channel)
-        if is_inbox(name) and not operation.is_known:
-            self.lists.place(name, Kind.JOIN, channel, group.encode("ascii"), 0, now_ms)
+        if self.registry.is_dead(name):
+            return
+        is_known = operation.is_known or operation.is_refresh
+        if operation.is_refresh and channel not in self.groups.on_list(group, name):
+            return
+        changes = self.groups.add(operation, now_ms)
+        if is_inbox(name) and not is_known:
+            joining = Joining(group, operation.user, operation.presence)
+            payload = entries.pack_joining(joining)
+            self.lists.place(name, Kind.JOIN, channel, payload, 0, now_ms)
         if operation.since is not None:
-            self._replay(operation, operation.since, now_ms)
+            self._replay(operation, possible_position(operation.since), now_ms)
         self._tell(changes, now_ms)
 
     def _replay(self, operation: Join, since: Position, now_ms: int) -> None:
         group, channel = operation.group, operation.channel
         name = list_name(channel)
-        replays = self._history.replays(group, since, self._fresh_epoch(), now_ms)
+
+        def has_room(size_bytes: int) -> bool:
+            return not is_inbox(name) or self._has_room(name, size_bytes, now_ms)
+
+        replays = self._history.replays(group, since, self._fresh_epoch(), has_room, now_ms)
         if is_inbox(name):
             self._place_replays(name, channel, replays, now_ms)
             return
         for part in replays:
             for _, payload in part.messages:
                 self._placed(name, Kind.MESSAGE, channel, payload, now_ms)
+
+    def _has_room(self, name: str, size_bytes: int, now_ms: int) -> bool:
+        """Whether an inbox has room for a replay of about that size; what has not is counted."""
+        has_room = self.lists.size_bytes(name) + size_bytes <= MAX_LOG_BYTES
+        if has_room and not self.lists.is_full(name, 1, size_bytes):
+            return True
+        self.lists.count_full(name, now_ms)
+        return False
 
     def _place_replays(
         self, name: str, channel: str, replays: Sequence[Replay], now_ms: int
@@ -206,7 +229,7 @@ class MemorySteps:
         for presence, *facts in changes:
             keys = ("group", "user", "event", "devices")
             message = codec.pack(dict(zip(keys, facts, strict=True)))
-            self.lists.send(Send(presence, message, urgent=True), now_ms)
+            self.lists.send(Send(presence, message, ttl_ms=PRESENCE_TTL_MS), now_ms)
 
     def _fresh_epoch(self) -> str:
         return f"{EPOCH}.{self.lists.next_id():0{_ID_DIGITS}}"

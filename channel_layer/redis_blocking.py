@@ -12,26 +12,21 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from channel_layer import entries, redis_calls
+from channel_layer.answers import (
+    Committed,
+    DeadLetter,
+    Outcome,
+    Reaped,
+    Reclaimed,
+)
 from channel_layer.arrivals import Arrivals
 from channel_layer.asgi_calls import AsgiCalls, read_lists
 from channel_layer.bodies import body_of
 from channel_layer.capacities import Capacities
 from channel_layer.fault_log import opened_faults
-from channel_layer.layer import (
-    NO_LIMIT,
-    Capacity,
-    Committed,
-    DeadLetter,
-    Done,
-    Entry,
-    Operation,
-    Outcome,
-    Reaped,
-    Reclaimed,
-    Retry,
-)
+from channel_layer.layer import NO_LIMIT, Capacity, Done, Entry, Operation, Retry
 from channel_layer.redis_calls import FoundEmpty, ScriptArguments, Waiting
-from channel_layer.redis_client import RedisClient
+from channel_layer.redis_client import ANSWER_S, RedisClient
 from channel_layer.redis_dead_letters import RedisDeadLetters
 from channel_layer.redis_figures import RedisFigures
 from channel_layer.redis_keys import RedisKeys
@@ -49,10 +44,16 @@ class RedisLayer(AsgiCalls):
     """The blocking layer; see `blocking_layer.py` for what each call promises.
 
     One object serves one thread at a time; `unblock`, `heartbeat` and `give_back` may be called
-    from another one meanwhile. `capacities` None: those of the settings.
+    from another one meanwhile. `capacities` None: those of the settings. `answer_s`: how long an
+    answer may take, for a layer that never blocks.
     """
 
-    def __init__(self, settings: LayerSettings, capacities: Capacities | None = None) -> None:
+    def __init__(
+        self,
+        settings: LayerSettings,
+        capacities: Capacities | None = None,
+        answer_s: float = ANSWER_S,
+    ) -> None:
         self.group_expiry = settings.group_expiry_s
         usual = Capacity(settings.capacity, settings.capacity_bytes)
         self._keys = RedisKeys(settings.prefix)
@@ -62,7 +63,7 @@ class RedisLayer(AsgiCalls):
             capacities or Capacities(usual, settings.channel_capacity),
             opened_faults(settings),
         )
-        self._client = RedisClient(settings.url, self._keys.base)
+        self._client = RedisClient(settings.url, self._keys.base, answer_s)
         self._figures = RedisFigures(self._client, self._keys)
         self._dead_letters = RedisDeadLetters(self._client, self._keys, self._arguments)
         self._token = secrets.token_hex(8)
@@ -70,6 +71,11 @@ class RedisLayer(AsgiCalls):
         self._turns = itertools.count()
         self._arrivals = Arrivals()
         self._found_empty = FoundEmpty()
+
+    @property
+    def lives(self) -> int:
+        """How many lives of the broker this layer has met."""
+        return self._client.lives
 
     def perform(self, operations: Sequence[Operation]) -> tuple[Outcome, ...]:
         """Do several operations in one round trip, each by itself, in order."""

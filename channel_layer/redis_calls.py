@@ -11,22 +11,18 @@ from typing import Any
 import msgpack
 
 from channel_layer import entries
-from channel_layer.capacities import Capacities
-from channel_layer.faults import Faults
-from channel_layer.layer import (
-    Awaited,
+from channel_layer.answers import (
     Committed,
     DeadLetter,
-    Done,
-    Entry,
     InboxBatch,
-    Operation,
     Outcome,
     Reaped,
     Reclaimed,
-    Retry,
     Verdict,
 )
+from channel_layer.capacities import Capacities
+from channel_layer.faults import Faults
+from channel_layer.layer import Awaited, Done, Entry, Operation, Retry
 from channel_layer.redis_hello import KEY_FORMAT
 from channel_layer.redis_operations import OperationArrays
 from shared.channel_names import check_channel, check_group, list_name

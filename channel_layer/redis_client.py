@@ -22,7 +22,7 @@ from shared.errors import ConfigurationError, LayerUnavailable
 MAX_BLOCK_MS = 10_000
 """One blocking call waits no longer, so that a dead connection is noticed."""
 
-_SOCKET_TIMEOUT_S = 2 * MAX_BLOCK_MS / 1000
+ANSWER_S = 2 * MAX_BLOCK_MS / 1000
 """Must be longer than a blocking call, or the client ends the call itself (its default is 5 s)."""
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -43,16 +43,19 @@ class RedisClient:
 
     Raises of each call: LayerUnavailable when it may be repeated later, StepRefused when not,
     ConfigurationError when the keys are of another version. May be used from several threads;
-    each call has a connection of its own while it lasts, which said hello.
+    each call has a connection of its own while it lasts, which said hello. `answer_s`: how long an
+    answer may take, longer than what blocks. `lives`: how many lives of the broker were met.
     """
 
-    def __init__(self, url: str, base: str) -> None:
+    def __init__(self, url: str, base: str, answer_s: float = ANSWER_S) -> None:
+        self.lives = 0
+        self._run = ""
         try:
             self._pool = redis.ConnectionPool.from_url(
                 url,
                 protocol=2,
                 decode_responses=False,
-                socket_timeout=_SOCKET_TIMEOUT_S,
+                socket_timeout=answer_s,
                 socket_connect_timeout=_CONNECT_TIMEOUT_S,
                 socket_keepalive=True,
                 # Repeating is for callers, who know what may be repeated.
@@ -143,6 +146,8 @@ class RedisClient:
             _load(ask)
             (reply,) = ask(call, 1)
         _checked(reply)
+        if run != self._run:
+            self._run, self.lives = run, self.lives + 1
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from channel_layer import redis_calls
-from channel_layer.layer import DeadLetter
+from channel_layer.answers import DeadLetter
 from channel_layer.redis_calls import ScriptArguments
 from channel_layer.redis_client import RedisClient
 from channel_layer.redis_keys import RedisKeys

@@ -1,7 +1,7 @@
 """Reads the figures of the lists, and the members of groups, from Redis; changes nothing."""
 
 from channel_layer import entries, figures
-from channel_layer.layer import Statistics
+from channel_layer.answers import Statistics
 from channel_layer.redis_client import RedisClient
 from channel_layer.redis_keys import RedisKeys
 

@@ -24,13 +24,18 @@
     delayed            zset    list name, NUL, entry → time it is due, ms       as its entries
     dead               list    dead letters: msgpack of [ms, reason, list, entry], at most 1,000
     epoch              string  random; another one: something may be lost       for ever
-    run                string  the life of the Redis process seen last          for ever
-    up_since           string  when that one was seen first, ms                 for ever
+    run                string  the life of the Redis process seen last, and     for ever
+                               `durable` when it was so all the time
+    up_since           string  when that one was seen first, or last came back  for ever
+                               from standing still, ms
     format             string  the version of all these keys (redis_hello.py)   for ever
     id                 string  the last entry id                                for ever
     batch:C            hash    number → packed verdicts of a client's batches   a day
-    stat               hash    counters over all lists                          for ever
+    stat               hash    counters over all lists; when a reaper looked    for ever
+                               last
     poke:C             list    ends the waiting of one reader                   a minute
+    broken:K           any     what lay where the list:L or meta:L named K      a day
+                               should be, and was of another type
 
 L is a list name, G a group, W a worker, C a client. A key outlives what is in it by a minute, so
 that its life need not be renewed at each send. The scripts in `lua/` make the same names from the

@@ -38,7 +38,15 @@ _MAX_EPOCH = 200
 _MAX_OFFSET = 2**53
 """Scripts count in doubles."""
 
-_NOWHERE = ("?", 0)
+_NAME_BYTES = 16
+"""What each excluded name counts besides its own bytes: so there are less than the 65,535 that an
+entry can count."""
+
+_REFRESH = 2
+"""What stands for `is_known` where no membership is begun."""
+
+_FROM_NOW = Position("", 0)
+_NOWHERE = Position("?", 0)
 """No history has this epoch."""
 
 
@@ -118,10 +126,10 @@ class OperationArrays:
         bounds = [0, 0]
         if own is not self.capacities.usual:
             bounds = [own.messages, own.size_bytes]
-        usual = [group, channel, *bounds, int(join.is_known)]
+        usual = [group, channel, *bounds, _REFRESH if join.is_refresh else int(join.is_known)]
         if join.since is None and not join.user:
             return [3, *usual]
-        since = (0, "", 0) if join.since is None else (1, *_position(join.since))
+        since = (0, "", 0) if join.since is None else (1, *possible_position(join.since))
         return [9, *usual, *since, *_device(join)]
 
 
@@ -130,6 +138,9 @@ def _send_group(send: SendGroup) -> list[Any]:
     if not send.exclude and send.history is None:
         return [2, group, payload]
     excluded = list(map(check_channel, dict.fromkeys(send.exclude)))
+    names_bytes = sum(len(channel) + _NAME_BYTES for channel in excluded)
+    if names_bytes > MAX_MESSAGE_BYTES:
+        raise MessageTooLarge(names_bytes, MAX_MESSAGE_BYTES)
     messages, ttl_ms = send.history or (0, 0)
     return [8, group, payload, excluded, max(0, messages), max(1, ttl_ms)]
 
@@ -141,13 +152,17 @@ def _send_receipt(receipt: SendReceipt) -> list[Any]:
     return [*array, receipt.order, *farewell]
 
 
-def _position(since: Position) -> tuple[str, int]:
-    """A position as a client told it; one that cannot be is nowhere, which is a gap."""
+def possible_position(since: Position) -> Position:
+    """A position as a client told it; one that cannot be is nowhere, which is a gap.
+
+    Scripts count with the offset, so a bool or a fraction, which JSON may bring, is none.
+    """
     epoch, offset = since
     if epoch == "":
-        return "", 0
-    is_possible = epoch.isascii() and len(epoch) <= _MAX_EPOCH and 0 <= offset <= _MAX_OFFSET
-    return (epoch, offset) if is_possible else _NOWHERE
+        return _FROM_NOW
+    is_name = isinstance(epoch, str) and epoch.isascii() and len(epoch) <= _MAX_EPOCH
+    is_number = type(offset) is int and 0 <= offset <= _MAX_OFFSET
+    return since if is_name and is_number else _NOWHERE
 
 
 def _device(join: Join) -> tuple[str, str]:

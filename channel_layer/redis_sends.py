@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail
 
 from channel_layer import redis_calls
-from channel_layer.layer import Outcome
+from channel_layer.answers import Outcome
 from channel_layer.redis_calls import ScriptArguments
 from channel_layer.redis_link import RedisLink
 from shared.errors import LayerUnavailable, StepRefused

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredLock, fail, gatherResults
 
 from channel_layer import redis_calls
+from channel_layer.answers import InboxBatch, Outcome, Verdict
 from channel_layer.asgi_calls import packed, read_lists
 from channel_layer.capacities import Capacities
 from channel_layer.fault_log import opened_faults
@@ -18,14 +19,11 @@ from channel_layer.layer import (
     EXTENSIONS,
     Awaited,
     Capacity,
-    InboxBatch,
     Join,
     Leave,
     Operation,
-    Outcome,
     Send,
     SendGroup,
-    Verdict,
 )
 from channel_layer.redis_address import redis_address
 from channel_layer.redis_calls import ReadBefore, ScriptArguments

@@ -29,21 +29,27 @@ def unmasked_frame(opcode: int, payload: bytes) -> bytes:
     return bytes((first, 127)) + size.to_bytes(8, "big") + payload
 
 
+JOINED = "joined"
+"""The word for a socket that has everything up to a position."""
+
+GAP = "gap"
+"""What lies before the position is lost to it."""
+
+SKIPPED = "skipped"
+"""The message at the position has nothing for it."""
+
+
 def position_line(group: str, position: Position, word: str = "") -> str:
     """The line that stands before the content of a message with a position, its end included."""
     return f"{group} {position.epoch} {position.offset}{' ' if word else ''}{word}\n"
-
-
-def caught_up_text(group: str, position: Position, is_gap: bool) -> str:
-    """What tells a socket that it has everything up to `position`, or that some is lost to it."""
-    return position_line(group, position, "gap" if is_gap else "joined")
 
 
 class Broadcast:
     """A group's message, made once per list entry and shared by all members in this process.
 
     What members need of it is worked out at the first asking and kept, a refusal included. With
-    a `position` the data of sockets begin with its line; responses get the bare payload.
+    a `position` what sockets get begins with its line, also where it has no data for them;
+    responses get the bare payload.
     """
 
     __slots__ = ("_frame", "_http", "_ws", "group", "payload", "position")
@@ -98,7 +104,7 @@ class Broadcast:
             return reply._replace(text=line + reply.text)
         if reply.binary is not None:
             return reply._replace(binary=line.encode("ascii") + reply.binary)
-        return reply
+        return WsReply(text=position_line(self.group, self.position, SKIPPED), close=reply.close)
 
 
 def _data_frame(reply: WsReply) -> bytes:

@@ -7,14 +7,8 @@ Names what a connection may ask of its process (`Gateway`) and what it must be a
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from channel_layer.layer import (
-    Awaited,
-    Entry,
-    OpenSocket,
-    Operation,
-    Outcome,
-    Position,
-)
+from channel_layer.answers import Outcome
+from channel_layer.layer import Awaited, Entry, OpenSocket, Operation, Position
 from interface_server.broadcasts import Broadcast
 
 if TYPE_CHECKING:
@@ -39,8 +33,9 @@ class Receiver(Protocol):
     def broadcast(self, broadcast: Broadcast) -> None:
         """A message came for a group in which the channel is a member."""
 
-    def caught_up(self, group: str, position: Position, is_gap: bool) -> None:
-        """All that the channel missed of a group came; with a gap, some of it is lost."""
+    def positioned(self, group: str, position: Position, word: str) -> None:
+        """The channel is at this position of a group without a message; `broadcasts.py` has the
+        words, which say why."""
 
     # What is asked and told when the layer may have lost data
 
@@ -52,6 +47,9 @@ class Receiver(Protocol):
 
     def lost(self, order: int) -> bool:
         """The awaited event of that order is nowhere any more; whether it was sent again."""
+
+    def missed(self) -> None:
+        """Replies and group messages to the channel may be lost, all before the next one."""
 
     def reaped(self) -> None:
         """This process was taken for dead: the channel may have left all groups and a socket may

@@ -1,18 +1,31 @@
-"""Which channels of this process are in which group, and up to where the group was seen here.
+"""Which channels of this process are in which group, as whose, and what was seen of the group here.
 
 Knows neither the layer, which keeps the memberships of all processes, nor what a channel is.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple, TypeVar
 
 from channel_layer.layer import Position
+
+_T = TypeVar("_T")
+
+
+class Device(NamedTuple):
+    """Whom a member counts as a device of, and the channel that hears of it; `""` for nobody."""
+
+    user: str = ""
+    presence: str = ""
+
+
+NOBODYS = Device()
 
 
 class Groups:
     """The memberships of this process's channels."""
 
     def __init__(self) -> None:
-        self._channels: dict[str, dict[str, None]] = {}
+        self._channels: dict[str, dict[str, Device]] = {}
         self._groups: dict[str, dict[str, None]] = {}
         self._positions: dict[str, Position] = {}
 
@@ -20,9 +33,11 @@ class Groups:
         """How many groups have a member here."""
         return len(self._channels)
 
-    def join(self, group: str, channel: str) -> None:
-        """Make `channel` a member; nothing changes when it is one."""
-        self._channels.setdefault(group, {})[channel] = None
+    def join(self, group: str, channel: str, device: Device = NOBODYS) -> None:
+        """Make `channel` a member; of one, nothing but a device that is somebody's changes."""
+        members = self._channels.setdefault(group, {})
+        if device.user or channel not in members:
+            members[channel] = device
         self._groups.setdefault(channel, {})[group] = None
 
     def leave(self, group: str, channel: str) -> None:
@@ -58,6 +73,10 @@ class Groups:
         """The groups that `channel` is in."""
         return tuple(self._groups.get(channel, ()))
 
+    def device(self, group: str, channel: str) -> Device:
+        """Whose device a member is."""
+        return self._channels.get(group, {}).get(channel, NOBODYS)
+
     def memberships(self) -> Iterator[tuple[str, str]]:
         """Every (group, channel) pair, taken down at the first step."""
         yield from [
@@ -69,7 +88,7 @@ class Groups:
             self._positions.pop(group, None)
 
 
-def _take_out(table: dict[str, dict[str, None]], key: str, value: str) -> bool:
+def _take_out(table: dict[str, dict[str, _T]], key: str, value: str) -> bool:
     """Whether it was the last value of the key."""
     values = table.get(key)
     if values is not None:

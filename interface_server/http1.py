@@ -103,6 +103,11 @@ class HttpConnection(Protocol):
         elif self._intake.is_idle:
             self.last_answered()
 
+    def refuse_waiting(self) -> None:
+        """Answer with 503 what has no answer yet."""
+        if self._phase is Phase.OPEN:
+            self._row.refuse_waiting()
+
     def abort(self, counter: str) -> None:
         """Cut the connection now."""
         if self._phase is not Phase.OVER:

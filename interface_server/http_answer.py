@@ -42,6 +42,9 @@ class Running(Protocol):
     def deadline_passed(self) -> None:
         """It has."""
 
+    def stopped(self) -> None:
+        """This server ends: what was not begun is answered now."""
+
     def client_gone(self) -> None:
         """The connection ended."""
 

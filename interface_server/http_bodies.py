@@ -15,7 +15,10 @@ MAX_CHUNK_LINE = 1024
 MAX_TRAILERS = 32
 """Lines of trailers that are read and dropped; ours."""
 
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
+_EXTENSION = rb"[ \t]*;[ \t]*%b(?:[ \t]*=[ \t]*(?:%b|%b))?" % (_TOKEN, _TOKEN, _QUOTED)
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:%b)*" % _EXTENSION)
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
 
 
@@ -34,9 +37,9 @@ class BodyFraming(Protocol):
         """
 
 
-def framing_of(head: RequestHead) -> BodyFraming:
-    """The framing that the head announces."""
-    return ChunkedFraming() if head.is_chunked else LengthFraming(head.content_length)
+def framing_of(head: RequestHead, max_size: int) -> BodyFraming:
+    """The framing that the head announces; a chunk past `max_size` bytes is refused at once."""
+    return ChunkedFraming(max_size) if head.is_chunked else LengthFraming(head.content_length)
 
 
 class LengthFraming:
@@ -70,9 +73,10 @@ class _Awaits(enum.Enum):
 class ChunkedFraming:
     """A body in chunks. Source: RFC 9112 section 7.1."""
 
-    __slots__ = ("_awaits", "_left", "_trailers")
+    __slots__ = ("_awaits", "_left", "_max_size", "_trailers")
 
-    def __init__(self) -> None:
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
         self._awaits = _Awaits.SIZE
         self._left = 0
         self._trailers = 0
@@ -117,6 +121,8 @@ class ChunkedFraming:
             if match is None:
                 raise RequestRefused(400, "a chunk without a hexadecimal size")
             self._left = int(match[1], 16)
+            if self._left > self._max_size:
+                raise RequestRefused(413, f"a body of more than {self._max_size} bytes")
             self._awaits = _Awaits.CONTENT if self._left else _Awaits.TRAILER
         elif self._awaits is _Awaits.END_OF_CHUNK:
             if line:

@@ -55,13 +55,22 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class RepliesLost:
+    """The layer lost data: what comes next may have a hole before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """This server ends before an answer came."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClientGone:
     """The connection ended."""
 
 
-Happened = (
-    HttpResponse | ResponseChunk | BadReply | Receipt | NotSent | DeadlinePassed | Lost | ClientGone
-)
+Came = HttpResponse | ResponseChunk | BadReply | Receipt
+Happened = Came | NotSent | DeadlinePassed | Lost | RepliesLost | Stopped | ClientGone
 
 
 class Respond(NamedTuple):
@@ -212,8 +221,17 @@ def _lost(state: State, lost: Lost) -> Step:
     return State.OVER, (Count("http.lost"), blame, Answer(503, _FAULT, retry_after_s=1))
 
 
+def _stopped(_: State, __: Stopped) -> Step:
+    blame = Blame("request_unanswered_at_stop", (("status", "503"),))
+    return State.OVER, (Count("http.stopped"), blame, Answer(503, _BUSY, retry_after_s=1))
+
+
 def _lost_in_stream(_: State, __: Lost) -> Step:
     return State.OVER, (Count("http.lost"), Blame("request_lost", _CUT), Abort())
+
+
+def _replies_lost(_: State, __: RepliesLost) -> Step:
+    return State.OVER, (Count("http.lost"), Blame("replies_lost", _CUT), Abort())
 
 
 def _gone(_: State, __: ClientGone) -> Step:
@@ -234,55 +252,40 @@ def _blame_reply(error: InvalidMessage) -> Blame:
     )
 
 
-_TABLE: dict[State, dict[type, Callable[[State, Any], Step]]] = {
-    State.WAITING: {
-        HttpResponse: _respond,
-        ResponseChunk: _no_head,
-        BadReply: _bad_reply,
-        Receipt: _receipt,
-        NotSent: _not_sent,
-        DeadlinePassed: _deadline,
-        Lost: _lost,
-        ClientGone: _gone,
-    },
-    State.LATER: {
-        HttpResponse: _respond_later,
-        ResponseChunk: _no_head,
-        BadReply: _bad_reply,
-        Receipt: _stay,
-        NotSent: _not_sent,
-        DeadlinePassed: _deadline,
-        Lost: _stay,
-        ClientGone: _gone,
-    },
-    State.STREAMING: {
-        HttpResponse: _second_head,
-        ResponseChunk: _continue,
-        BadReply: _bad_chunk,
-        Receipt: _receipt_in_stream,
-        NotSent: _not_sent_yet_answered,
-        DeadlinePassed: _stream_stopped,
-        Lost: _lost_in_stream,
-        ClientGone: _gone,
-    },
-    State.PUSHING: {
-        HttpResponse: _second_head,
-        ResponseChunk: _continue,
-        BadReply: _bad_chunk,
-        Receipt: _stay,
-        NotSent: _not_sent_yet_answered,
-        DeadlinePassed: _stay,
-        Lost: _stay,
-        ClientGone: _gone,
-    },
-    State.OVER: {
-        HttpResponse: _ignore,
-        ResponseChunk: _ignore,
-        BadReply: _ignore,
-        Receipt: _stay,
-        NotSent: _stay,
-        DeadlinePassed: _stay,
-        Lost: _stay,
-        ClientGone: _stay,
-    },
+_Row = dict[type, Callable[[State, Any], Step]]
+
+_UNANSWERED: _Row = {
+    HttpResponse: _respond,
+    ResponseChunk: _no_head,
+    BadReply: _bad_reply,
+    Receipt: _receipt,
+    NotSent: _not_sent,
+    DeadlinePassed: _deadline,
+    Lost: _lost,
+    RepliesLost: _stay,
+    Stopped: _stopped,
+    ClientGone: _gone,
+}
+
+_BEGUN: _Row = {
+    HttpResponse: _second_head,
+    ResponseChunk: _continue,
+    BadReply: _bad_chunk,
+    Receipt: _receipt_in_stream,
+    NotSent: _not_sent_yet_answered,
+    DeadlinePassed: _stream_stopped,
+    Lost: _lost_in_stream,
+    RepliesLost: _replies_lost,
+    Stopped: _stay,
+    ClientGone: _gone,
+}
+
+_OVER: _Row = dict.fromkeys(_BEGUN, _stay)
+
+_TABLE: dict[State, _Row] = {
+    State.WAITING: _UNANSWERED,
+    State.LATER: _UNANSWERED | {HttpResponse: _respond_later, Receipt: _stay, Lost: _stay},
+    State.STREAMING: _BEGUN,
+    State.PUSHING: _BEGUN | {Receipt: _stay, DeadlinePassed: _stay, Lost: _stay},
+    State.OVER: _OVER | {HttpResponse: _ignore, ResponseChunk: _ignore, BadReply: _ignore},
 }

@@ -17,6 +17,7 @@ from interface_server.http_row import AnswerRow, Deadline
 from interface_server.http_running import RunningExchange
 from interface_server.http_upload import IncomingBody, Upload
 from interface_server.proxies import Peer, with_host
+from interface_server.ws_handshake import check_handshake
 
 MAX_UNREAD = 64 * 1024
 """Received bytes that may wait behind unanswered requests; past it reading pauses; ours."""
@@ -135,8 +136,10 @@ class RequestIntake:
         if is_behind or (self._row and not self._may_run_beside(head)):
             self._reader.put_back(head)
             return False
+        if head.is_for_https:
+            self._check_security(head)
         if head.is_websocket:
-            self._hand_on()
+            self._hand_on(head)
         else:
             self._start(head)
         return not self._reader.is_empty
@@ -153,7 +156,13 @@ class RequestIntake:
             and self._row.all_safe
         )
 
-    def _hand_on(self) -> None:
+    def _check_security(self, head: RequestHead) -> None:
+        """Only a trusted proxy that has TLS may ask for `https`. Source: RFC 9110 section 7.4."""
+        if self._parts.proxies.peer(self._seen, head.headers).scheme != "https":
+            raise RequestRefused(421, "an https address on a connection without TLS")
+
+    def _hand_on(self, head: RequestHead) -> None:
+        check_handshake(head)
         if b"\x85" in self._reader.raw_head:  # a line end to Autobahn, which reads it as text
             raise RequestRefused(400, "a byte in the head that is no part of a handshake")
         self._expects = Expects.NOTHING

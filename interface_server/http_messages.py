@@ -31,8 +31,14 @@ _BAD_LINE_END = re.compile(rb"\n(?:[ \t]|(?<!\r\n))")
 
 _MALFORMED = "a control character, a bare line end or a folded line in the head"
 _VERSIONS = {b" HTTP/1.1": "1.1", b" HTTP/1.0": "1.0"}
-_METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32} ")
-_HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~%!$&'()*+,;=]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+_METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
+_OTHER_VERSION = re.compile(rb"[^ \r]+ [^ \r]+ HTTP/(?!1\.[01])[0-9]\.[0-9]\r\n")
+_HOST = re.compile(
+    rb"(?:[A-Za-z0-9.\-_~]*+(?:%[0-9A-Fa-f]{2}[A-Za-z0-9.\-_~]*+)*+|\[[0-9A-Fa-f:.]+\])"
+    rb"(?::(?:[0-9]{0,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+)
+"""A host with a port up to 65535; narrower than RFC 3986, whose sub-delims no host name has."""
+
 _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _RULED = frozenset(
     {
@@ -60,6 +66,7 @@ class RequestHead(NamedTuple):
 
     `path` is percent-decoded, `query_string` is not. Names in `headers` are lower case, those
     with `_` are left out (a proxy may write `-` as `_`, which would let a client forge names).
+    `is_for_https`: the target is a whole `https` address.
     """
 
     method: str
@@ -72,6 +79,7 @@ class RequestHead(NamedTuple):
     keeps_alive: bool = True
     expects_continue: bool = False
     is_websocket: bool = False
+    is_for_https: bool = False
 
     @property
     def has_body(self) -> bool:
@@ -106,7 +114,10 @@ def parse_head(raw: bytes, max_headers: int) -> RequestHead:
     version = _VERSIONS.get(raw[line_end - 9 : line_end])
     if version is None:
         raise RequestRefused(505, "expected HTTP/1.1 or HTTP/1.0")
-    return _checked(parser.get_method().decode("ascii"), parsed, version)
+    method = parser.get_method()
+    if len(method) + len(parsed.url) + 10 != line_end:  # two blanks and the version
+        raise RequestRefused(400, "a request line with more than two blanks")
+    return _checked(method.decode("ascii"), parsed, version)
 
 
 def incomplete_head_fault(raw: bytes) -> str | None:
@@ -193,7 +204,7 @@ def _checked(method: str, parsed: _Parsed, version: str) -> RequestHead:
         headers.insert(0, (b"host", host))
     path, _, query = target.partition(b"?")
     decoded = path.decode("ascii") if _PERCENT not in path else _decoded(path)
-    if len(ruled) == 1 and version == "1.1":  # nothing but a host: most requests
+    if len(ruled) == 1 and version == "1.1" and host is None:  # most requests
         return RequestHead(method, decoded, query, version, tuple(headers))
     length, chunked = _framing(ruled, version)
     options = _tokens(ruled.get(b"connection", ()))
@@ -202,11 +213,15 @@ def _checked(method: str, parsed: _Parsed, version: str) -> RequestHead:
     websocket = upgrade and method == "GET" and version == "1.1"
     if websocket and (length or chunked):
         raise RequestRefused(400, "a WebSocket handshake with a body")
+    if method == "TRACE" and (length or chunked):
+        raise RequestRefused(400, "a TRACE with a body")
     expects = _expectation(ruled.get(b"expect", []), version)
-    return RequestHead(
+    head = RequestHead(
         *(method, decoded, query, version, tuple(headers)),
         *(length, chunked, keeps, expects, websocket),
     )
+    is_for_https = host is not None and parsed.url[:6].lower() == b"https:"
+    return head._replace(is_for_https=True) if is_for_https else head
 
 
 def _target(method: str, url: bytes) -> tuple[bytes, bytes | None]:
@@ -223,7 +238,7 @@ def _target(method: str, url: bytes) -> tuple[bytes, bytes | None]:
     if mark and scheme.lower() in (b"http", b"https"):
         cut = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
         host, target = rest[:cut], rest[cut:]
-        if host and _HOST.fullmatch(host):
+        if host and not host.startswith(b":") and _HOST.fullmatch(host):
             return (target if target.startswith(b"/") else b"/" + target), host
     raise RequestRefused(400, "a target that is neither a path nor an absolute address")
 
@@ -279,4 +294,6 @@ def _tokens(values: Iterable[bytes]) -> set[bytes]:
 def _refusal(raw: bytes, error: Exception) -> RequestRefused:
     if isinstance(error, httptools.HttpParserInvalidMethodError) and _METHOD.match(raw):
         return RequestRefused(501, "a method that this server does not know")
+    if _OTHER_VERSION.match(raw):
+        return RequestRefused(505, "expected HTTP/1.1 or HTTP/1.0")
     return RequestRefused(400, shortened(str(error)).strip("'\""))

@@ -26,6 +26,9 @@ class Drainable(Protocol):
     def drain(self) -> None:
         """End as soon as what was asked for is answered; at once when idle."""
 
+    def refuse_waiting(self) -> None:
+        """Answer with 503 what has no answer yet."""
+
     def abort(self, counter: str) -> None:
         """End now."""
 
@@ -70,6 +73,12 @@ class HttpParts:
         waiting: Deferred[None] = Deferred()
         self._drained.append(waiting)
         return waiting
+
+    def refuse_waiting(self) -> Deferred[None]:
+        """Answer with 503 what waits still while draining; fires when no connection is left."""
+        for connection in tuple(self._connections):
+            connection.refuse_waiting()
+        return self.drain()
 
     def abort_all(self) -> None:
         """End every connection now."""

@@ -11,6 +11,9 @@ from interface_server.http_messages import (
     parse_head,
 )
 
+MAX_EMPTY_LINES = 8
+"""Empty lines that are read over before a request; ours. Source: RFC 9112 section 2.2."""
+
 
 class RequestReader:
     """`raw_head` are the bytes of the last head that was read.
@@ -19,12 +22,25 @@ class RequestReader:
     without such.
     """
 
-    __slots__ = ("_max_head", "_max_headers", "_put_back", "partial_since", "raw_head", "unread")
+    __slots__ = (
+        "_checked",
+        "_empty_lines",
+        "_looked",
+        "_max_head",
+        "_max_headers",
+        "_put_back",
+        "partial_since",
+        "raw_head",
+        "unread",
+    )
 
     def __init__(self, max_head: int, max_headers: int) -> None:
         self._max_head = max_head
         self._max_headers = max_headers
         self._put_back: RequestHead | None = None
+        self._checked = 0
+        self._empty_lines = 0
+        self._looked = 0
         self.unread = b""
         self.raw_head = b""
         self.partial_since: float | None = None
@@ -45,6 +61,7 @@ class RequestReader:
     def take_rest(self) -> bytes:
         """All that is left, which is forgotten here."""
         rest, self.unread = self.unread, b""
+        self._checked = self._looked = 0
         self._put_back = None
         return rest
 
@@ -53,12 +70,12 @@ class RequestReader:
         if self._put_back is not None:
             head, self._put_back = self._put_back, None
             return head
-        while self.unread.startswith(b"\r\n"):  # RFC 9112 section 2.2
-            self.unread = self.unread[2:]
+        if self.unread.startswith(b"\r\n"):
+            self._skip_empty_lines()
         if not self.unread:
             self.partial_since = None
             return None
-        end = self.unread.find(END_OF_HEAD, 0, self._max_head)
+        end = self.unread.find(END_OF_HEAD, self._looked, self._max_head)
         if end < 0:
             self._check_partial()
             if self.partial_since is None:
@@ -66,15 +83,36 @@ class RequestReader:
             return None
         self.raw_head, self.unread = self.unread[: end + 4], self.unread[end + 4 :]
         self.partial_since = None
+        if self._looked or self._empty_lines:
+            self._checked = self._looked = self._empty_lines = 0
         return parse_head(self.raw_head, self._max_headers)
 
     def put_back(self, head: RequestHead) -> None:
         """Give `head` again at the next call: it cannot start yet."""
         self._put_back = head
 
+    def _skip_empty_lines(self) -> None:
+        end = 0
+        while self.unread.startswith(b"\r\n", end):
+            end += 2
+        self.unread = self.unread[end:]
+        self._checked = self._looked = 0
+        self._empty_lines += end // 2
+        if self._empty_lines > MAX_EMPTY_LINES:
+            raise RequestRefused(400, f"more than {MAX_EMPTY_LINES} empty lines before a request")
+
     def _check_partial(self) -> None:
+        """Look at what has come since the last look, each byte once."""
         if len(self.unread) >= self._max_head:
+            if b"\n" not in self.unread[: self._max_head]:
+                raise RequestRefused(414, f"a request line of more than {self._max_head} bytes")
             raise RequestRefused(431, f"a head of more than {self._max_head} bytes")
-        fault = incomplete_head_fault(self.unread)
+        whole = self.unread.rfind(b"\n", self._looked) + 1
+        self._looked = max(0, len(self.unread) - 3)  # an END_OF_HEAD may have begun
+        if whole <= self._checked:
+            return
+        # From the CR before the last line end on: a fold is seen by what follows the line end.
+        fault = incomplete_head_fault(self.unread[max(0, self._checked - 2) : whole])
+        self._checked = whole
         if fault is not None:
             raise RequestRefused(400, fault)

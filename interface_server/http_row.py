@@ -65,6 +65,12 @@ class AnswerRow:
         """Let the connection end behind the last answer of the row."""
         self._answers[-1].close_behind()
 
+    def refuse_waiting(self) -> None:
+        """Answer with 503 what has no answer yet."""
+        for answer in tuple(self._answers):
+            if answer.exchange is not None:
+                answer.exchange.stopped()
+
     def give_up(self) -> None:
         """No one will read what is still in the row."""
         while self._answers:

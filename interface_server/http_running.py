@@ -5,16 +5,8 @@ The rules are in `http_exchange.py`; the bytes are `http_answer.py`'s.
 
 from twisted.python.failure import Failure
 
-from channel_layer.layer import (
-    Awaited,
-    Drop,
-    Entry,
-    OpenSocket,
-    Outcome,
-    Position,
-    Send,
-    Verdict,
-)
+from channel_layer.answers import Outcome, Verdict
+from channel_layer.layer import Awaited, Drop, Entry, OpenSocket, Position, Send
 from interface_server import http_exchange as table
 from interface_server.broadcasts import Broadcast
 from interface_server.gateway import Gateway
@@ -122,7 +114,7 @@ class RunningExchange:
             happened = table.BadReply(error)
         self._happened(happened)
 
-    def caught_up(self, group: str, position: Position, is_gap: bool) -> None:
+    def positioned(self, group: str, position: Position, word: str) -> None:
         """A response has no place for that."""
 
     def registration(self) -> OpenSocket | None:
@@ -134,9 +126,18 @@ class RunningExchange:
         return Awaited(REQUESTS, self._channel) if self._is_awaited else None
 
     def lost(self, order: int) -> bool:
-        """The request is nowhere any more; whether it was sent again."""
+        """The request is nowhere any more; whether it was sent again.
+
+        It is somewhere, should a receipt have come while the layer was asked.
+        """
+        if not self._is_awaited:
+            return False
         self._happened(table.Lost(self._body is not None))
         return self._state is table.State.WAITING
+
+    def missed(self) -> None:
+        """Replies may be lost."""
+        self._happened(table.RepliesLost())
 
     def reaped(self) -> None:
         """Its groups are joined again and it is asked what it awaits; that is all."""
@@ -144,6 +145,10 @@ class RunningExchange:
     def deadline_passed(self) -> None:
         """The time for an answer, or for more of it, is over."""
         self._happened(table.DeadlinePassed())
+
+    def stopped(self) -> None:
+        """This server ends."""
+        self._happened(table.Stopped())
 
     def client_gone(self) -> None:
         """The connection ended."""

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from twisted.python.failure import Failure
 
-from channel_layer.layer import Drop, Outcome, Send, Verdict
+from channel_layer.answers import Outcome, Verdict
+from channel_layer.layer import Drop, Send
 from interface_server.gateway import Gateway
 from interface_server.http_answer import Answer
 from interface_server.http_bodies import framing_of
@@ -26,6 +27,9 @@ BODY_PROGRESS = 16 * 1024
 
 MAX_UPLOAD_S = 3600.0
 """An upload that lasts longer is given up, so that the life of its first chunk has a bound."""
+
+MAX_PIECES = 256
+"""Reads that a body is kept in: each costs some 40 bytes beside what the budget counts; ours."""
 
 _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Waits between tries to place a chunk on a full list; the last one repeats."""
@@ -91,6 +95,11 @@ class Upload:
         self.size = 0
 
     @property
+    def max_size(self) -> int:
+        """The largest body that is taken, in bytes."""
+        return self._gateway.settings.max_body
+
+    @property
     def is_full(self) -> bool:
         """Whether reading must wait until the layer has taken a chunk."""
         return self._in_flight and self._waiting >= CHUNK
@@ -108,6 +117,8 @@ class Upload:
         self.size += len(content)
         self._waiting += len(content)
         self._pieces.append(content)
+        if len(self._pieces) > MAX_PIECES:
+            self._pieces = [b"".join(self._pieces)]
         if self._channel is None and self.size > settings.inline_body:
             self._channel = "http.request.body?" + self._gateway.new_request_id()
         if self._channel is not None:
@@ -194,7 +205,7 @@ class IncomingBody:
     __slots__ = ("_clock", "_framing", "_mark", "answer", "head", "since", "upload")
 
     def __init__(self, head: RequestHead, answer: Answer, upload: Upload, clock: Clock) -> None:
-        self._framing = framing_of(head)
+        self._framing = framing_of(head, upload.max_size)
         self._clock = clock
         self._mark = BODY_PROGRESS
         self.head = head

@@ -11,7 +11,8 @@ from typing import Any, Protocol, TypeVar
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred
 from twisted.python.failure import Failure
 
-from channel_layer.layer import Awaited, Join, OpenSocket, Operation, Outcome, Position
+from channel_layer.answers import Outcome
+from channel_layer.layer import Awaited, Join, Leave, OpenSocket, Operation, Position
 from interface_server.gateway import Receiver
 from interface_server.groups import Groups
 from interface_server.wires import Clock, wait
@@ -20,6 +21,9 @@ from shared.logs import get_logger
 
 AT_ONCE = 500
 """Steps that are under way together: one script call, as many as the layer takes in one."""
+
+MISSED_AT_ONCE = 16
+"""The same of joins that ask for what was missed: to each the layer may answer with much."""
 
 RETRY_S = 1.0
 
@@ -65,10 +69,12 @@ class Recovery:
         self._refreshed_at = clock.seconds()
         self._has_lost = False
         self._had_seen: dict[str, Position] = {}
+        self._heard = ""
         self._task: Deferred[None] | None = None
         self._is_running = False
         self._is_stopped = False
         self.epoch = ""
+        """The one in which all sockets were registered: who is missing in a later one was lost."""
 
     def reaped(self) -> None:
         """This process was taken for dead: receivers hear of it, then all is told again."""
@@ -76,16 +82,26 @@ class Recovery:
         self._count("reaped")
         self._lose()
         for channel in tuple(self._receivers):
-            self._ask(channel, lambda receiver: receiver.reaped())
+            if self._ask(channel, _registration) is not None:
+                self._leave_all(channel)
+            self._ask(channel, _reaped)
 
     def heard(self, epoch: str) -> None:
         """The layer's epoch came with entries, which are not handled yet."""
-        if epoch != self.epoch:
-            if self.epoch:
-                log.warning("layer_lost_data", groups=len(self._groups))
-                self._count("epochs")
-                self._lose()
+        if epoch == self._heard:
+            return
+        if self._heard:
+            # What stands behind the dot is the inbox's own: it was reaped, or not read for long.
+            is_layers = epoch.partition(".")[0] != self._heard.partition(".")[0]
+            event = "layer_lost_data" if is_layers else "inbox_lost_data"
+            log.warning(event, groups=len(self._groups))
+            self._count("epochs" if is_layers else "inbox_epochs")
+            self._lose()
+            for channel in tuple(self._receivers):
+                self._ask(channel, _missed)
+        else:
             self.epoch = epoch
+        self._heard = epoch
 
     def go_on(self) -> None:
         """Begin what has become due, unless it is under way."""
@@ -98,6 +114,16 @@ class Recovery:
         self._is_stopped = True
         if self._task is not None:
             self._task.cancel()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the layer is just being told what may have changed meanwhile."""
+        return self._is_running
+
+    def _leave_all(self, channel: str) -> None:
+        """A socket that is about to close misses nothing of its groups."""
+        for group in self._groups.leave_all(channel):
+            self._layer.perform(Leave(group, channel)).addErrback(_unheard)
 
     def _lose(self) -> None:
         """Note what members had seen before: from there on they are told what they missed."""
@@ -121,7 +147,7 @@ class Recovery:
             if has_lost:
                 await self._recover()
             else:
-                await self._announce({})
+                await self._announce({}, is_refresh=True)
         except CancelledError:
             raise
         except Exception as error:
@@ -133,7 +159,9 @@ class Recovery:
             self._refreshed_at = self._clock.seconds()
 
     async def _recover(self) -> None:
+        epoch = self._heard
         sockets = await self._register()
+        self.epoch = epoch
         had_seen = self._had_seen
         memberships = await self._announce(had_seen)
         if not self._has_lost:
@@ -161,14 +189,24 @@ class Recovery:
             told += len(operations)
         return told
 
-    async def _announce(self, had_seen: Mapping[str, Position]) -> int:
-        """Tell the layer all memberships, and ask for what members missed; how many they are."""
-        told = 0
-        for handful in _handfuls(tuple(self._groups.memberships())):
+    async def _announce(self, had_seen: Mapping[str, Position], *, is_refresh: bool = False) -> int:
+        """Tell the layer all memberships, and ask for what members missed; how many they are.
+
+        A refresh begins none: what the layer does not know just ended there.
+        """
+        told, groups = 0, self._groups
+        pairs = tuple(groups.memberships())
+        asking = [pair for pair in pairs if pair[0] in had_seen]
+        telling = [pair for pair in pairs if pair[0] not in had_seen]
+        for handful in (*_handfuls(asking, MISSED_AT_ONCE), *_handfuls(telling)):
             joins = [
-                Join(group, channel, is_known=True, since=had_seen.get(group))
+                Join(
+                    *(group, channel, True, had_seen.get(group)),
+                    *groups.device(group, channel),
+                    is_refresh,
+                )
                 for group, channel in handful
-                if channel in self._receivers and self._groups.has(group, channel)
+                if channel in self._receivers and groups.has(group, channel)
             ]
             await self._perform(joins)
             told += len(joins)
@@ -198,6 +236,14 @@ def _registration(receiver: Receiver) -> OpenSocket | None:
     return receiver.registration()
 
 
+def _missed(receiver: Receiver) -> None:
+    receiver.missed()
+
+
+def _reaped(receiver: Receiver) -> None:
+    receiver.reaped()
+
+
 def _awaited(receiver: Receiver) -> Awaited | None:
     return receiver.awaited()
 
@@ -206,10 +252,14 @@ def _lost(order: int, receiver: Receiver) -> bool:
     return receiver.lost(order)
 
 
+def _unheard(failure: Failure) -> None:
+    log.warning("membership_untold", operation="Leave", cause=str(failure.value))
+
+
 def _ended(failure: Failure) -> None:
     if not isinstance(failure.value, CancelledError):
         log.error("recovery_ended", traceback=failure.getTraceback())
 
 
-def _handfuls(whole: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    return (whole[at : at + AT_ONCE] for at in range(0, len(whole), AT_ONCE))
+def _handfuls(whole: Sequence[_T], most: int = AT_ONCE) -> Iterator[Sequence[_T]]:
+    return (whole[at : at + most] for at in range(0, len(whole), most))

@@ -11,10 +11,11 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.python.failure import Failure
 
 from channel_layer import entries
-from channel_layer.layer import Entry, InboxBatch, Kind, Leave, Operation, Position
-from interface_server.broadcasts import Broadcast
+from channel_layer.answers import InboxBatch
+from channel_layer.layer import Entry, Kind, Leave, Operation, Position
+from interface_server.broadcasts import GAP, JOINED, SKIPPED, Broadcast
 from interface_server.gateway import Receiver
-from interface_server.groups import Groups
+from interface_server.groups import NOBODYS, Device, Groups
 from interface_server.recovery import Recovery, RecoveryLayer
 from interface_server.wires import Clock, wait
 from shared.errors import InvalidMessage
@@ -63,12 +64,14 @@ class ReplyPump:
             clock, layer, inbox, self._receivers, self._groups, count, refresh_s
         )
         self._acknowledged = 0
+        self._may_cross = False
+        self._crossed: list[tuple[str, str]] = []
         self._running: Deferred[None] | None = None
         self._is_stopped = False
 
     @property
     def epoch(self) -> str:
-        """The layer's epoch as it was last told; empty before that."""
+        """The layer's epoch in which it knows this process's sockets; empty before it said one."""
         return self._recovery.epoch
 
     @property
@@ -113,6 +116,7 @@ class ReplyPump:
                 await wait(self._clock, RETRY_S)
 
     async def _step(self) -> None:
+        self._may_cross = self._may_cross or self._recovery.is_running
         batch = await self._layer.read_inbox(self._inbox, self._acknowledged, READ_COUNT)
         if batch.is_reaped:
             self._recovery.reaped()
@@ -120,6 +124,8 @@ class ReplyPump:
         for entry in batch.entries:
             self._acknowledged = entry.id
             self.dispatch(entry)
+        self._leave_crossed()
+        self._may_cross = self._may_cross and len(batch.entries) == READ_COUNT
         self._recovery.go_on()
 
     def dispatch(self, entry: Entry) -> None:
@@ -131,9 +137,9 @@ class ReplyPump:
             elif kind is _GROUP:
                 self._broadcast(Broadcast(entry.channel, entry.payload))
             elif kind is _JOIN:
-                self._join(entry.payload.decode("ascii"), entry.channel)
+                self._join(entry)
             elif kind is _LEAVE:
-                self._groups.leave(entry.payload.decode("ascii"), entry.channel)
+                self._leave(entry.payload.decode("ascii"), entry.channel)
             elif kind is _GROUP_MORE:
                 self._group_message(entry)
             elif kind is _REPLAY:
@@ -153,11 +159,26 @@ class ReplyPump:
         else:
             receiver.reply(entry)
 
-    def _join(self, group: str, channel: str) -> None:
+    def _join(self, entry: Entry) -> None:
+        group, user, presence = entries.joining(entry)
+        channel = entry.channel
         if channel in self._receivers:
-            self._groups.join(group, channel)
+            device = Device(user, presence) if user else NOBODYS
+            self._groups.join(group, channel, device)
         else:
             self._tell(Leave(group, channel))
+
+    def _leave(self, group: str, channel: str) -> None:
+        if self._may_cross and self._groups.has(group, channel):
+            self._crossed.append((group, channel))
+        self._groups.leave(group, channel)
+
+    def _leave_crossed(self) -> None:
+        """End what may have been announced behind its leave, unless it was joined again."""
+        for group, channel in self._crossed:
+            if not self._groups.has(group, channel):
+                self._tell(Leave(group, channel))
+        self._crossed.clear()
 
     def _group_message(self, entry: Entry) -> None:
         payload, position, exclude = entries.group_message(entry)
@@ -175,11 +196,14 @@ class ReplyPump:
             self._give(missed, ((entry.channel, receiver),))
         if is_end:
             self._groups.seen(group, position)
-            receiver.caught_up(group, position, is_gap)
+            receiver.positioned(group, position, GAP if is_gap else JOINED)
 
     def _broadcast(self, broadcast: Broadcast, exclude: frozenset[str] = frozenset()) -> None:
         members = self._groups.members_of(broadcast.group)
         if exclude:
+            for channel in members:
+                if channel in exclude:
+                    self._skip(broadcast, channel)
             members = tuple(channel for channel in members if channel not in exclude)
         receivers = self._receivers
         self._give(
@@ -194,6 +218,7 @@ class ReplyPump:
                 receiver.broadcast(broadcast)
             except InvalidMessage as error:
                 refusal = error
+                self._skip(broadcast, channel)
             except Exception:
                 log.exception("broadcast_failed", group=broadcast.group, channel=channel)
                 self._count("entries_failed")
@@ -201,6 +226,17 @@ class ReplyPump:
             facts = {"key": refusal.key, "expected": refusal.expected, "came": refusal.came}
             log.error("invalid_group_message", group=broadcast.group, **facts)
             self._count("invalid_replies")
+
+    def _skip(self, broadcast: Broadcast, channel: str) -> None:
+        """Tell a member that the message at this position is not for it: it misses no number."""
+        receiver = self._receivers.get(channel)
+        if broadcast.position is None or receiver is None:
+            return
+        try:
+            receiver.positioned(broadcast.group, broadcast.position, SKIPPED)
+        except Exception:
+            log.exception("broadcast_failed", group=broadcast.group, channel=channel)
+            self._count("entries_failed")
 
     def _tell(self, operation: Operation) -> None:
         self._layer.perform(operation).addErrback(self._untold, operation)

@@ -18,7 +18,8 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.python.failure import Failure
 
-from channel_layer.layer import Operation, Outcome
+from channel_layer.answers import Outcome
+from channel_layer.layer import Operation
 from channel_layer.redis_twisted import TwistedLayer
 from interface_server.draining import SocketDrain
 from interface_server.gateway import Receiver
@@ -43,6 +44,9 @@ REFRESHES_PER_EXPIRY = 3
 
 HEARTBEAT_S = 2.0
 """How often the layer hears that this process lives; it counts as dead after four times that."""
+
+LAST_WORDS_S = 1.0
+"""The end of the grace, half of it at most: for the 503s of requests that are still unanswered."""
 
 RETIRE_TIMEOUT_S = 2.0
 """How long a stop waits for the layer to forget this process; a reaper does so otherwise."""
@@ -119,12 +123,16 @@ class Service:
         log.info("stopping", grace_s=self.settings.grace_s, sockets=len(self._sockets))
         await self._port.stopListening()
         ended: list[Deferred[Any]] = [self._http.drain(), *self._drain_sockets()]
-        grace = self._reactor.callLater(self.settings.grace_s, _cancel_all, ended)
+        last_words_s = min(LAST_WORDS_S, self.settings.grace_s / 2)
+        waits_s = self.settings.grace_s - last_words_s
+        grace = self._reactor.callLater(waits_s, _cancel_all, ended)
         await DeferredList(ended, consumeErrors=True)
         if grace.active():
             grace.cancel()
         else:
             log.warning("grace_over", exchanges=self._exchanges, sockets=len(self._sockets))
+            words = self._http.refuse_waiting().addTimeout(last_words_s, self._reactor)
+            await DeferredList([words], consumeErrors=True)
         self._http.abort_all()
         self._pump.stop()
         await self._retire()

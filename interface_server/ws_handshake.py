@@ -3,12 +3,25 @@
 Decides nothing about who may connect: that is a worker's, which gets all headers.
 """
 
-from interface_server.http_messages import RequestHead, without_root
+import re
+
+from interface_server.http_messages import RequestHead, RequestRefused, without_root
 from interface_server.proxies import Peer, with_host
 from shared.messages import WsConnect
 
 _KEPT = frozenset({b"upgrade", b"connection", b"sec-websocket-key", b"sec-websocket-version"})
 _PROTOCOLS = b"sec-websocket-protocol"
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+
+def check_handshake(head: RequestHead) -> None:
+    """Refuse a handshake with names of subprotocols that are none.
+
+    Raises: RequestRefused. Source: RFC 6455 section 4.1.
+    """
+    for name in offered_subprotocols(head):
+        if not _TOKEN.fullmatch(name):
+            raise RequestRefused(400, "a subprotocol that is no token")
 
 
 def ws_connect(head: RequestHead, peer: Peer, reply_channel: str, root_path: str = "") -> WsConnect:

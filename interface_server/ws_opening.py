@@ -71,7 +71,7 @@ class Opening(Moves):
         self._answer_by = now + self._limits.event_timeout_s
 
     def refuse_going(self, happened: object, now: float) -> None:
-        """A handshake while this server goes, or was taken for gone."""
+        """A handshake while this server goes."""
         self._do(step.RefuseHandshake(503))
         self.abandon(step.PeerGone(VANISHED), now)
         self.hurry(happened, now)
@@ -80,6 +80,16 @@ class Opening(Moves):
         """Wait no longer for an answer than a peer would."""
         by = now + self._limits.connect_timeout_s
         self._answer_by = by if self._answer_by is None else min(self._answer_by, by)
+
+    def refuse_reaped(self, happened: step.Reaped, now: float) -> None:
+        """A handshake while this server was taken for dead: its disconnect may have been sent."""
+        self._is_reaped = True
+        self.refuse_going(happened, now)
+
+    def hurry_reaped(self, happened: step.Reaped, now: float) -> None:
+        """The same of one that nobody waits for."""
+        self._is_reaped = True
+        self.hurry(happened, now)
 
     def answer_late(self, happened: step.Replied, now: float) -> None:
         """An acceptance that nobody waits for any more ends like a vanished peer."""

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from interface_server.gateway import Gateway
+from interface_server.http_responses import DateAndServer
 from interface_server.settings import ServerSettings
 from interface_server.wires import Call, Clock
 from interface_server.ws_output import SocketOutput
@@ -130,6 +131,7 @@ class SocketProtocol(_Autobahn):  # type: ignore[misc]  # its base is untyped on
         self.socket = Socket(clock, gateway, connect, limits, self, on_end)
         self._connect: WsConnect | None = connect
         self._clock = clock
+        self._gateway = gateway
         self._max_output = gateway.settings.max_socket_output
         self._output: SocketOutput
         self._answer: Deferred[str | None] | None = None
@@ -266,12 +268,17 @@ class SocketProtocol(_Autobahn):  # type: ignore[misc]  # its base is untyped on
             f"HTTP/1.1 {code} {phrase}",
             "content-type: text/plain; charset=utf-8",
             f"content-length: {len(body)}",
+            *self._date_and_server(),
             "connection: close",
             *(f"{name}: {value}" for name, value in responseHeaders or ()),
         ]
         if code == 503:
             head.append("retry-after: 1")
         self.sendData("\r\n".join([*head, "", body]).encode("latin-1"))
+
+    def _date_and_server(self) -> list[str]:
+        lines = DateAndServer(self._gateway.settings.server_header).at(self._gateway.wall_clock())
+        return lines.decode("ascii").splitlines()
 
     def dropConnection(self, abort: bool = False) -> None:  # noqa: N802
         """End the connection; what waits is written first unless it is aborted."""

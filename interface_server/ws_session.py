@@ -47,7 +47,7 @@ TABLE: Mapping[State, Mapping[type, Move]] = {
         step.PeerGone: Opening.abandon,
         step.Stopped: Opening.refuse_going,
         step.Lost: Opening.send_again,
-        step.Reaped: Opening.refuse_going,
+        step.Reaped: Opening.refuse_reaped,
         step.TimePassed: Opening.answer_overdue,
     },
     State.OPEN: _WHEN_ACCEPTED
@@ -75,7 +75,7 @@ TABLE: Mapping[State, Mapping[type, Move]] = {
         step.PeerGone: Opening.ignore,
         step.Stopped: Opening.hurry,
         step.Lost: Opening.forget,
-        step.Reaped: Opening.hurry,
+        step.Reaped: Opening.hurry_reaped,
         step.TimePassed: Opening.give_up,
     },
     State.GONE: _WHEN_ACCEPTED

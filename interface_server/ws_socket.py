@@ -10,17 +10,10 @@ from typing import Protocol
 
 from twisted.python.failure import Failure
 
-from channel_layer.layer import (
-    Awaited,
-    CloseSocket,
-    Entry,
-    OpenSocket,
-    Outcome,
-    Position,
-    Verdict,
-)
+from channel_layer.answers import Outcome, Verdict
+from channel_layer.layer import Awaited, CloseSocket, Entry, OpenSocket, Position
 from interface_server import ws_steps as step
-from interface_server.broadcasts import Broadcast, caught_up_text
+from interface_server.broadcasts import Broadcast, position_line
 from interface_server.gateway import Gateway
 from interface_server.lazy_timer import LazyTimer
 from interface_server.wires import Clock
@@ -65,6 +58,7 @@ class Socket:
         "_clock",
         "_doing",
         "_gateway",
+        "_held",
         "_is_accepted",
         "_on_end",
         "_path",
@@ -93,6 +87,7 @@ class Socket:
         self._timer = LazyTimer(clock, self._time_passed)
         self._doing: list[step.Action] | None = None
         self._is_accepted = False
+        self._held: list[WsReply] = []
 
     def shake_hands(self, connect: WsConnect) -> None:
         """A valid handshake came: ask a worker."""
@@ -148,7 +143,8 @@ class Socket:
     def broadcast(self, broadcast: Broadcast) -> None:
         """A group's message: its frame was built once for all members.
 
-        Raises: InvalidMessage when it is no reply to a socket.
+        One with a position accepts no handshake: it is held until that was accepted. Raises:
+        InvalidMessage when it is no reply to a socket.
         """
         reply = broadcast.ws_reply
         state = self._session.state
@@ -156,14 +152,18 @@ class Socket:
             frame = broadcast.ws_frame
             if frame:
                 self._wire.write_frame(frame)
+        elif state is State.CONNECTING and broadcast.position is not None:
+            self._held.append(reply)
         elif state is State.OPEN or state is State.CONNECTING:
             self._feed(step.Replied(reply))
 
-    def caught_up(self, group: str, position: Position, is_gap: bool) -> None:
-        """All that the socket missed of a group came, or will not: a frame without content."""
-        if self._session.state in (State.OPEN, State.CONNECTING):
-            text = caught_up_text(group, position, is_gap)
-            self._feed(step.Replied(WsReply(text=text)))
+    def positioned(self, group: str, position: Position, word: str) -> None:
+        """Where the socket is in a group's history: a frame without content, held like those."""
+        reply = WsReply(text=position_line(group, position, word))
+        if self._session.state is State.CONNECTING:
+            self._held.append(reply)
+        elif self._session.state is State.OPEN:
+            self._feed(step.Replied(reply))
 
     def registration(self) -> OpenSocket | None:
         """How the layer is to know the socket."""
@@ -177,6 +177,9 @@ class Socket:
         """The layer lost the awaited event; whether it was sent again."""
         self._feed(step.Lost(order))
         return self._session.awaited is not None
+
+    def missed(self) -> None:
+        """Sockets go on: what has positions is asked for again, the rest was never promised."""
 
     def reaped(self) -> None:
         """This server was taken for dead."""
@@ -194,9 +197,20 @@ class Socket:
                 self._perform(action)
         finally:
             self._doing = None
+        if self._held:
+            self._let_out()
         deadline = self._session.deadline
         if deadline is not None:
             self._timer.not_after(deadline)
+
+    def _let_out(self) -> None:
+        """Write what was held for the handshake, unless it waits still or came to nothing."""
+        if self._session.state is State.CONNECTING:
+            return
+        held, self._held = self._held, []
+        for reply in held:
+            if self._session.state is State.OPEN:
+                self._feed(step.Replied(reply))
 
     def _perform(self, action: step.Action) -> None:
         match action:

@@ -34,6 +34,12 @@ _LAST_WORDS_S = 2.0
 _BODY_PATIENCE_MS = 10_000
 """A request is sent when its body is complete, so waiting here means a slow broker only."""
 
+_WATCHDOG_ANSWER_S = 5.0
+"""How long the watchdog waits for the broker: it must say "alive" within the supervisor's limit."""
+
+_LATE_BODY_PATIENCE_MS = 1_000
+"""The same, on the watchdog's layer: shorter than its patience with an answer."""
+
 EXIT_OVERDUE = 70
 """Exit status of a process that ended because of an overdue handler or a thread that died."""
 
@@ -100,8 +106,8 @@ class Child:
             handling = Handling(app, _body_reader(layer), random, settings.debug)
             self._layers.append(layer)
             self._workers.append(Worker(worker_name, layer, handling, own, random))
-        self._own_layer = RedisLayer(settings.layer)
-        failing = Handling(app, _body_reader(self._own_layer), random)
+        self._own_layer = RedisLayer(settings.layer, answer_s=_WATCHDOG_ANSWER_S)
+        failing = Handling(app, _body_reader(self._own_layer, _LATE_BODY_PATIENCE_MS), random)
         self._watchdog = Watchdog(self._own_layer, self._workers, failing, settings.lease_s)
         self._threads = [
             threading.Thread(target=worker.run, name=worker.name, daemon=True)
@@ -141,7 +147,7 @@ class Child:
                 died = [thread.name for thread in self._threads if not thread.is_alive()]
                 log.error("thread_died", threads=died)
                 return EXIT_OVERDUE
-            if self._watchdog.look():
+            if self._watchdog.look(lambda: self._say_alive(say)):
                 self._finish_neighbours()
                 return EXIT_OVERDUE
         self._raise_failure()
@@ -200,8 +206,8 @@ def child_main(name: str, settings: ChildSettings, life: int, status: int) -> in
         return 1
 
 
-def _body_reader(layer: RedisLayer) -> Callable[[str], bytes]:
-    return lambda channel: layer.read_body(channel, _BODY_PATIENCE_MS)
+def _body_reader(layer: RedisLayer, patience_ms: int = _BODY_PATIENCE_MS) -> Callable[[str], bytes]:
+    return lambda channel: layer.read_body(channel, patience_ms)
 
 
 def _is_unblocked(layer: RedisLayer) -> bool:

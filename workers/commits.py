@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from channel_layer.answers import Outcome, Verdict
 from channel_layer.blocking_layer import BlockingLayer
-from channel_layer.layer import Done, Outcome, Verdict
+from channel_layer.layer import Done
 from shared.errors import ConfigurationError, LayerUnavailable, StepRefused
 from shared.logs import get_logger
 from workers.desk import Desk
@@ -55,6 +56,8 @@ class Commits:
         self._part = part
         self._channels = channels
         self._is_in_doubt = False
+        self._lives = 1
+        self._in_turn: frozenset[int] = frozenset()
         self._looks: deque[float] = deque()
         self._dropped = 0
         self._dropped_told_s = 0.0
@@ -65,7 +68,9 @@ class Commits:
 
     def is_in_doubt(self, now_s: float) -> bool:
         """Whether it is time to `recover`."""
-        return self._is_in_doubt or bool(self._looks and self._looks[0] <= now_s)
+        if self._is_in_doubt or self._part.layer.lives > self._lives:
+            return True
+        return bool(self._looks and self._looks[0] <= now_s)
 
     def next_look_s(self) -> float | None:
         """When `is_in_doubt` is to be asked at the latest, None when that can wait."""
@@ -95,7 +100,12 @@ class Commits:
         except Exception as error:
             # What is refused, or cannot even be packed, must not take its neighbours along.
             self.doubt()
-            refused = self._settled_singly(handled, back, error)
+            ids = (entry.id for unit in handled for entry in unit.unit)
+            self._in_turn = frozenset((*ids, *back))
+            try:
+                refused = self._settled_singly(handled, back, error)
+            finally:
+                self._in_turn = frozenset()
         if refused is not None:
             self._part.refusals.wait(refused)
 
@@ -103,6 +113,7 @@ class Commits:
         """Ask what this worker holds: put what it does not know on its desk, forget the lost."""
         part = self._part
         while True:
+            lives = part.layer.lives
             try:
                 held = part.layer.held(part.name)
                 break
@@ -112,10 +123,9 @@ class Commits:
         now_s = time.monotonic()
         while self._looks and self._looks[0] <= now_s:
             self._looks.popleft()
-        self._is_in_doubt = False
+        self._is_in_doubt, self._lives = False, max(1, lives)
         part.desk.forget_lost({entry.id for entry in held})
-        known = part.desk.knows() | part.parking.ids()
-        part.desk.put(entry for entry in held if entry.id not in known)
+        part.desk.put_held(held, part.parking.ids() | self._in_turn)
 
     def _until_answered(
         self, handled: Sequence[Handled], back: tuple[int, ...], count: int
@@ -219,6 +229,7 @@ class Commits:
             if refused:
                 self._part.parking.add(unit.parked(now_s, refused))
             if not is_repeated and any(outcome.verdict is Verdict.FENCED for outcome in own):
+                self.doubt()
                 log.warning("lease_lost", worker=self._part.name, channel=channel)
             self._dropped += sum(outcome.dropped for outcome in own)
         if self._dropped and now_s - self._dropped_told_s > _TOLD_EVERY_S:

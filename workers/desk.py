@@ -14,6 +14,9 @@ from channel_layer.layer import Entry
 from workers.handling import Unit
 from workers.parking import Handled
 
+_MOST_BEGUN = 10_000
+"""Of so many entries a worker knows that it has begun them: what it can do in a second or two."""
+
 
 class InHand(NamedTuple):
     """A unit whose handler runs since `since_s`, for at most `timeout_s`."""
@@ -47,6 +50,7 @@ class Desk:
         self._handled: list[Handled] = []
         self._back: set[int] = set()
         self._relieved: set[int] = set()
+        self._begun: deque[tuple[int, int]] = deque(maxlen=_MOST_BEGUN)
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Add taken entries; what is chained becomes one unit."""
@@ -56,12 +60,26 @@ class Desk:
             if self._back:
                 self._back.difference_update(_ids(units))
 
+    def put_held(self, entries: Iterable[Entry], elsewhere: Collection[int]) -> None:
+        """Add what the layer says is held here and is neither on the desk nor `elsewhere`.
+
+        What was begun here before comes with its attempt raised: it had ended, and came back with
+        the past of a broker that lost its end.
+        """
+        known, begun = self.knows().union(elsewhere), frozenset(self._begun)
+        unknown = (entry for entry in entries if entry.id not in known)
+        self.put(
+            entry._replace(attempt=entry.attempt + ((entry.id, entry.attempt) in begun))
+            for entry in unknown
+        )
+
     def claim(self, now_s: float, timeout_s: float) -> Unit | None:
         """The next unit, now in hand; None when nothing waits."""
         with self._lock:
             if not self._waiting:
                 return None
             unit = self._waiting.popleft()
+            self._begun.extend((entry.id, entry.attempt) for entry in unit)
             self._in_hand = InHand(unit, now_s, timeout_s)
             return unit
 

@@ -173,9 +173,10 @@ class Outbox:
 
         `since`: (epoch, offset), the last position of the group's history that it knows; what
         came behind it is sent to the channel in the same step, or word of a gap when that is no
-        longer kept. The epoch `""` says "from now on". Both may come from a client as they are: a
-        position that cannot be is a gap. `user`: whom the channel counts as a device of. Where a
-        user's first device joins or the last one leaves, the normal channel `presence` gets
+        longer kept. The epoch `""` says "from now on". A text and an int may come from a client
+        as they are: a position that cannot be is a gap. `user`: whom the channel counts as a
+        device of. Where a user's first device joins or the last one leaves, the normal channel
+        `presence` gets
         `{"group", "user", "event": "join" or "leave", "devices"}`. Raises: InvalidName, NoSocket,
         InvalidMessage.
         """

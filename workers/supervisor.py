@@ -6,7 +6,6 @@ wrong in a handler reaches it. The children are `child.py`, the reclaiming is `r
 
 import os
 import secrets
-import select
 import signal
 import socket
 import time
@@ -14,9 +13,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 from shared.logs import get_logger
 from workers.child import ChildSettings, child_main, worker_names
+from workers.naps import Naps
 from workers.processes import LineReader, SignalPipe, described, forked, send_signal
 from workers.reaper import ReaperSettings
 from workers.reaper_process import ReaperProcess
@@ -72,6 +73,7 @@ class Supervisor:
             ReaperSettings(settings.layer, settings.lease_s, pool.attempt_limit)
         )
         self._signals = SignalPipe()
+        self._naps = Naps()
         self._life_reading, self._life_writing = os.pipe()
         self._children: dict[int, _ChildProcess] = {}
         self._due: list[tuple[float, Callable[[], object]]] = []
@@ -99,11 +101,10 @@ class Supervisor:
         """Wait until something happens or is due, and see to it."""
         times = [due_s for due_s, _ in self._due] + ([self._kill_s] if self._kill_s else [])
         times += [self._silent_until_s(child) for child in self._children.values()]
-        times.append(time.monotonic() + self._pool.stuck_s)
-        patience_s = max(0.0, min(times) - time.monotonic())
         reading = [child.lines.descriptor for child in self._children.values()]
-        select.select([self._signals.reading, *reading], [], [], patience_s)
+        late_s = self._naps.wait([self._signals.reading, *reading], min(times, default=inf))
         for child in tuple(self._children.values()):
+            child.heard_s += late_s  # it stood still together with this process, or may have
             self._hear(child)
         for number in self._signals.take():
             self._on_signal(number)
@@ -173,15 +174,14 @@ class Supervisor:
     def _on_ready(self, child: _ChildProcess, channels: list[str]) -> None:
         child.ready_s = time.monotonic()
         self._reaper.tell({"channels": channels})
-        pool = len(self._children)
         if child.pid == self._incoming:
             self._incoming = None
             self._let_go()
             self._replace_next()
         if not self._was_ready and all(one.ready_s for one in self._children.values()):
             self._was_ready = True
-            threads = self._settings.threads
-            log.info("workers_ready", processes=pool, threads=threads, channels=channels)
+            size = {"processes": len(self._children), "threads": self._settings.threads}
+            log.info("workers_ready", **size, channels=channels)
 
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGHUP and self._kill_s is None:

@@ -7,8 +7,8 @@ says when one must end.
 import time
 from collections.abc import Callable, Sequence
 
+from channel_layer.answers import Outcome, Verdict
 from channel_layer.blocking_layer import BlockingLayer
-from channel_layer.layer import Outcome, Verdict
 from shared.errors import ChannelsBoardError, LayerUnavailable
 from shared.logs import get_logger
 from workers.desk import InHand, Relief
@@ -42,28 +42,37 @@ class Watchdog:
         self._pause_s = min(_LONGEST_PAUSE_S, lease_s / 10)
         self._paused_until_s: dict[str, float] = {}
 
-    def look(self) -> bool:
-        """Look at each worker once; whether a handler has had its time and its process must end."""
+    def look(self, say_alive: Callable[[], object] = lambda: None) -> bool:
+        """Look at each worker once; whether a handler has had its time and its process must end.
+
+        `say_alive` is called before each step that may wait for the layer. When the layer is away
+        for one worker, the others are not looked after in this round: it is theirs, too.
+        """
         now_s = time.monotonic()
-        is_overdue = False
+        is_overdue = is_away = False
         for worker in self._workers:
             busy = worker.desk.in_hand()
             if busy is None:
                 continue
-            if now_s >= self._paused_until_s.get(worker.name, 0.0):
-                self._try(self._look_after, worker, busy, now_s)
+            if not is_away and now_s >= self._paused_until_s.get(worker.name, 0.0):
+                say_alive()
+                is_away = self._try(self._look_after, worker, busy, now_s)
             if busy.is_overdue(now_s):
                 is_overdue = True
+                say_alive()
                 self._try(self._end, worker, busy, now_s)
         return is_overdue
 
-    def _try(self, step: Step, worker: Worker, busy: InHand, now_s: float) -> None:
+    def _try(self, step: Step, worker: Worker, busy: InHand, now_s: float) -> bool:
+        """Do a step for a worker; whether the layer was away."""
         try:
             step(worker, busy, now_s)
         except Exception as error:
             trace = None if isinstance(error, ChannelsBoardError) else error
             log.warning("cannot_look_after", worker=worker.name, reason=str(error), exc_info=trace)
             self._paused_until_s[worker.name] = time.monotonic() + self._pause_s
+            return isinstance(error, LayerUnavailable)
+        return False
 
     def _look_after(self, worker: Worker, busy: InHand, now_s: float) -> None:
         with worker.desk.settling:

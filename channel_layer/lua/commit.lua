@@ -11,7 +11,8 @@ local worker, items, back, sources, count, turn = args[5], args[6], args[7], arg
 local lease = base .. 'lease:' .. worker
 local DUE_TOKEN_MS = 250
 
--- The ids that the worker holds, read once; those that end in this call are told to the broker once.
+-- The ids that the worker holds, as text like all ids below, read once; those that end in this call
+-- are told to the broker once.
 local held, ended_ids, is_gone_worker = {}, {}, false
 if #items + #back > 0 then
   for _, id in ipairs(call('HKEYS', lease)) do held[id] = true end
@@ -24,16 +25,14 @@ if is_gone_worker then
   for i = 1, #items do lost[i] = -1 end
   return {lost, {}, -1}
 end
-local function is_held(id) return held[text(id)] end
 local function let_go(id)
-  local field = text(id)
-  held[field] = nil
-  ended_ids[#ended_ids + 1] = field
+  held[id] = nil
+  ended_ids[#ended_ids + 1] = id
 end
 
 -- What is held under `id`, nil for nothing.
 local function look_up(id)
-  return is_held(id) and leased(call('HGET', lease, text(id))) or nil
+  return held[id] and leased(call('HGET', lease, id)) or nil
 end
 
 -- What else the handler wanted cannot push out what was found to fit: a broadcast not the answer.
@@ -68,7 +67,7 @@ local function settle(item)
   local behind = chained_behind
   chained_behind = nil
   if item[1] == 2 then return retry(item) end
-  if not is_held(item[2]) then return -1 end
+  if not held[item[2]] then return -1 end
   local full = behind or (item[3] == 0 and first_full(item[4])) or nil
   if not full then return finish(item) end
   chained_behind = header_of(look_up(item[2]).entry).flags > 0 and full or nil
@@ -77,7 +76,8 @@ end
 
 local function give_back()
   local given = {}
-  for _, id in ipairs(back) do
+  for _, number in ipairs(back) do
+    local id = text(number)
     local one = look_up(id)
     if one then
       let_go(id)
@@ -92,7 +92,7 @@ local function take(taken, is_due_later)
   local filled = {}
   for i = 1, #sources do
     local list = sources[(turn + i) % #sources + 1]
-    if call('LLEN', base .. 'list:' .. list) > 0 then filled[#filled + 1] = list end
+    if (look('LLEN', 'list:', list) or 0) > 0 then filled[#filled + 1] = list end
   end
   local share = max(1, floor(count / max(1, #filled)))
   for _, list in ipairs(filled) do
@@ -127,7 +127,10 @@ local function tell_due(list)
 end
 
 local verdicts, taken, entries = {}, {}, {}
-for i, item in ipairs(items) do verdicts[i] = settle(item) end
+for i, item in ipairs(items) do
+  item[2] = text(item[2])
+  verdicts[i] = settle(item)
+end
 give_back()
 push_all('HDEL', lease, ended_ids)
 push_fresh()

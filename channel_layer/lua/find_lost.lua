@@ -1,11 +1,12 @@
 -- Which awaited events are nowhere any more, after the broker may have lost something.
 --
 -- [5] inbox of the process that awaits; [6] {list, channel, order} of each event. Gives the numbers,
--- from 1, of those that are not on their list, not delayed, held by no worker, and for whose channel
--- nothing lies in the inbox.
+-- from 1, of those that are not on their list, not delayed, held by no worker, and not answered in
+-- the inbox: a socket's event by the receipt of its order, since others may send to a socket what
+-- they like; a request by whatever came for its channel.
 
 local inbox, awaited = args[5], args[6]
-local there, answered, looked = {}, {}, {}
+local there, answered, receipted, looked = {}, {}, {}, {}
 
 local function see(entry)
   local receipt = receipt_of(entry)
@@ -18,15 +19,26 @@ for _, one in ipairs(awaited) do
     each_entry(one[1], see)
   end
 end
-each_delayed('*', function(_, entry) see(entry) end)
+-- The broker itself finds those of few lists among very many.
+local lists_asked = 0
+for _ in pairs(looked) do lists_asked = lists_asked + 1 end
+if lists_asked <= 4 then
+  for list in pairs(looked) do each_delayed(list .. '\0*', function(_, entry) see(entry) end) end
+else
+  each_delayed('*', function(list, entry) if looked[list] then see(entry) end end)
+end
 each_lease(function(item) see(item.entry) end)
 each_entry(inbox, function(entry)
-  local kind = header_of(entry).kind
-  if kind == MESSAGE or kind == RECEIPT then answered[channel_in(entry)] = true end
+  local h, channel = header_of(entry), channel_in(entry)
+  if h.kind == MESSAGE or h.kind == RECEIPT then answered[channel] = true end
+  if h.kind == RECEIPT then receipted[channel .. ' ' .. text(h.order)] = true end
 end)
 
 local lost = {}
 for i, one in ipairs(awaited) do
-  if not there[one[2] .. ' ' .. text(one[3])] and not answered[one[2]] then lost[#lost + 1] = i end
+  local event = one[2] .. ' ' .. text(one[3])
+  local is_socket = string.sub(one[1], 1, 10) == 'websocket.'
+  local has_answer = receipted[event] or not is_socket and answered[one[2]]
+  if not there[event] and not has_answer then lost[#lost + 1] = i end
 end
 return lost

@@ -3,17 +3,30 @@
 
 local GROUP_LIFE_MS = 2 * group_expiry_ms  -- longer than any membership: none ends untold
 
+-- The keys of members that this call knows to be registered and to live long enough.
+local kept_members = {}
+
 local function members_key(group, list) return base .. 'members:' .. group .. ':' .. list end
 local function servers_key(group) return base .. 'servers:' .. group end
 local function groups_key(list) return base .. 'groups:' .. list end
 local function users_key(group) return base .. 'users:' .. group end
 local function devices_key(group) return base .. 'devices:' .. group end
 
+-- The bounds that group entries heed; a join may have told those of its list.
+local function bounds_of_group(l)
+  if l.capacity > 0 then return l.capacity, l.capacity_bytes end
+  return usual_entries, usual_bytes
+end
+
+-- Where nobody takes what is told, it ends with the list's bounds; who is present is known all the
+-- same.
 local function tell_presence(presence, group, user, event, devices)
   if presence == '' then return end
   local message = '\132'
     .. cmsgpack.pack('group', group, 'user', user, 'event', event, 'devices', devices)
-  append(presence, MESSAGE, tail_of(presence, message), 0, 0, expiry_ms)
+  local tail, l = tail_of(presence, message), state(presence)
+  if is_full(l, 1, HEADER + #tail, bounds_of_group(l)) then return count_full(l) end
+  append(presence, MESSAGE, tail, 0, 0, DAY_MS)
 end
 
 -- The channel is nobody's device from here on.
@@ -28,11 +41,18 @@ local function forget_device(group, channel)
   end
 end
 
-local function count_device(group, channel, user, presence)
+-- Lets who is present live as long as any member may.
+local function keep_devices(group)
+  keep(users_key(group), GROUP_LIFE_MS)
+  keep(devices_key(group), GROUP_LIFE_MS)
+end
+
+-- With `keeps_known`, whose device it is already is not changed.
+local function count_device(group, channel, user, presence, keeps_known)
   local known = call('HGET', users_key(group), channel)
   local mine = presence .. '\0' .. user
-  if known and string.match(known, '%z(.*)$') == user then
-    if known ~= mine then call('HSET', users_key(group), channel, mine) end
+  if known and (keeps_known or string.match(known, '%z(.*)$') == user) then
+    if known ~= mine and not keeps_known then call('HSET', users_key(group), channel, mine) end
   else
     if known then forget_device(group, channel) end
     call('HSET', users_key(group), channel, mine)
@@ -40,8 +60,7 @@ local function count_device(group, channel, user, presence)
       tell_presence(presence, group, user, 'join', 1)
     end
   end
-  keep(users_key(group), GROUP_LIFE_MS)
-  keep(devices_key(group), GROUP_LIFE_MS)
+  keep_devices(group)
   call('ZADD', base .. 'present', 'NX', now + group_expiry_ms, group)
 end
 
@@ -51,6 +70,7 @@ local function forget_member(group, channel, is_dead)
   local members, inbox = members_key(group, list), is_inbox(list)
   if call('ZREM', members, channel) == 0 then return end
   if call('EXISTS', members) == 0 then
+    kept_members[members] = nil
     call('ZREM', servers_key(group), list)
     if inbox then call('SREM', groups_key(list), group) end
   end
@@ -68,6 +88,7 @@ end
 -- Ends all memberships of one list in a group; those of devices must be counted one by one, which
 -- is the reaper's work.
 local function forget_server(group, list)
+  kept_members[members_key(group, list)] = nil
   call('ZREM', servers_key(group), list)
   if call('EXISTS', users_key(group)) == 1 then return false end
   call('UNLINK', members_key(group, list))
@@ -79,10 +100,4 @@ end
 -- Should it come back, inbox.lua gives it another epoch, and it joins its members again.
 local function is_gone(l)
   return l.read > 0 and now - l.read > GONE_MS and now - up_since() > GONE_MS
-end
-
--- The bounds that group entries heed; a join may have told those of its list.
-local function bounds_of_group(l)
-  if l.capacity > 0 then return l.capacity, l.capacity_bytes end
-  return usual_entries, usual_bytes
 end

@@ -7,9 +7,11 @@
 local history = nil
 local function open_history()
   if history then return history end
-  local MAX_BYTES = 8388608     -- of one log
-  local REPLAY_BYTES = 1048576  -- of one REPLAY entry
+  local MAX_BYTES = 8388608     -- of one log, and of a list that anybody is replayed something on
+  local OVERHEAD = 64           -- of each message in those: also empty ones take room
+  local REPLAY_BYTES = 1048576  -- of one REPLAY entry, and about that of a whole replay
   local MAX_REPLAYED = 65535    -- messages in one, which are counted in 2 bytes
+  local bytes_left = 4194304    -- of what one call replays to all: others wait for some 50 ms
   local MAX_FORGOTTEN = 10000   -- messages taken away by one call
   local GAP, END = 1, 2
 
@@ -45,7 +47,7 @@ local function open_history()
       local oldest = call('LINDEX', log.key, 0)
       if not oldest or not is_over and expires_of(oldest) > now then return end
       call('LPOP', log.key)
-      log.n, log.bytes = log.n - 1, log.bytes - #oldest + 8
+      log.n, log.bytes = log.n - 1, log.bytes - #oldest + 8 - OVERHEAD
     end
   end
 
@@ -53,20 +55,43 @@ local function open_history()
   local function remember(group, payload, messages, ttl_ms)
     local log = open_log(group)
     log.n = call('RPUSH', log.key, pack('>I8', now + ttl_ms) .. payload)
-    log.offset, log.bytes = log.offset + 1, log.bytes + #payload
+    log.offset, log.bytes = log.offset + 1, log.bytes + #payload + OVERHEAD
     trim(log, messages)
     keep(log.key, ttl_ms)
     save_log(log)
     return log
   end
 
-  -- The messages behind an offset, nil when not all of them are there any more.
-  local function missed_since(log, epoch, offset)
+  -- How many messages are behind an offset, nil when not all of them are there any more.
+  local function number_since(log, epoch, offset)
     local number = log.offset - offset
     if epoch ~= log.epoch or number < 0 or number > log.n then return nil end
+    return number
+  end
+
+  -- Whether so many of the last messages may be replayed to a list, before any of them is read.
+  local function has_room(log, number, list)
+    local bytes, l = floor(log.bytes * number / log.n), state(list)
+    if number > 1 and bytes > REPLAY_BYTES then return false end
+    if bytes > bytes_left then return false end
+    local is_room = l.bytes + bytes <= MAX_BYTES and not is_full(l, 1, bytes, bounds_of_group(l))
+    if is_inbox(list) and not is_room then
+      count_full(l)
+      return false
+    end
+    bytes_left = bytes_left - bytes
+    return true
+  end
+
+  -- The messages behind an offset; nil when that is a gap.
+  local function missed_since(log, epoch, offset, list)
+    local number = number_since(log, epoch, offset)
     if number == 0 then return {} end
+    if not number or not has_room(log, number, list) then return nil end
     local missed = call('LRANGE', log.key, -number, -1)
     for i, item in ipairs(missed) do
+      -- The last ones may be larger than most.
+      if #item > REPLAY_BYTES / 16 then bytes_left = bytes_left - #item end
       if expires_of(item) <= now then return nil end
       missed[i] = string.sub(item, 9)
     end
@@ -111,7 +136,7 @@ local function open_history()
     local log, list = open_log(group), list_of(channel)
     save_log(log)
     local missed = {}
-    if epoch ~= '' then missed = missed_since(log, epoch, offset) end
+    if epoch ~= '' then missed = missed_since(log, epoch, offset, list) end
     if is_inbox(list) then return tell_inbox(list, group, channel, log, missed) end
     local l = state(list)
     for _, message in ipairs(missed or {}) do

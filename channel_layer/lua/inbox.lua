@@ -12,17 +12,21 @@ local list, acknowledged, batch_n, batch_bytes, count = args[5], args[6], args[7
 local SIGN_MS = 1000         -- between two signs of life that the registry hears of
 local READ_BYTES = 1048576   -- of one batch: the reader handles it as one
 local PART, MAX_PARTS = 32, 100
-local NO_ENTRY = string.rep('\0', HEADER)
+local ID_AND_EXPIRES = '>I8I8I8'  -- the first parts of an entry
 local AHEAD_US = 3600000000  -- an id so far ahead of all others was given by no script
 
-local last_known = max(tonumber(call('GET', base .. 'id') or 0), now_us) + AHEAD_US
+local stored_id = tonumber(call('GET', base .. 'id') or 0)
+local last_known = max(stored_id, now_us) + AHEAD_US
 
+-- The id of an entry and when it expires; nil for what is none.
 local function id_of(entry)
-  local id = entry and is_entry(entry) and header_of(entry).id
-  return id and id <= last_known and id or nil
+  if not entry or not is_entry(entry) then return nil end
+  local id, _, expires = unpack_entry(ID_AND_EXPIRES, entry)
+  if id > last_known then return nil end
+  return id, expires
 end
 
-local function id_at(key, index) return id_of(call('LINDEX', key, index)) end
+local function id_at(key, index) return (id_of(call('LINDEX', key, index))) end
 
 local function acknowledge(l)
   if batch_n > 0 and batch_n <= l.n and id_at(l.key, batch_n - 1) == acknowledged then
@@ -51,12 +55,11 @@ local function read(l)
     local want = math.min(part, count - #live)
     local entries = want > 0 and call('LRANGE', l.key, #live, #live + want - 1) or {}
     for _, entry in ipairs(entries) do
-      local is_one = id_of(entry)
-      local _, _, expires = unpack_entry(FORMAT, is_one and entry or NO_ENTRY)
-      if not is_one or #live == 0 and expires > 0 and expires <= now then
+      local id, expires = id_of(entry)
+      if not id or #live == 0 and expires > 0 and expires <= now then
         if call('LREM', l.key, 1, entry) == 1 then l.n = l.n - 1 end
         l.bytes, l.dirty = l.bytes - #entry, true
-        if not is_one then call('HINCRBY', base .. 'stat', 'unreadable', 1) end
+        if not id then call('HINCRBY', base .. 'stat', 'unreadable', 1) end
       elseif #live > 0 and size + #entry > READ_BYTES then
         return live
       else
@@ -68,20 +71,22 @@ local function read(l)
   return live
 end
 
-local due_ms = move_due()
 local l = state(list)
 local mark = base .. 'reaped:' .. list
 -- reap.lua sets the generation back, so its mark need not be looked for each time.
 local is_new = l.generation == 0
 local marked = is_new and call('GET', mark)
 if marked == 'retired' then return {layer_epoch(args[10]), -1, 0} end
+-- An id behind the last one that is known was given by a broker that lost its last second. With a
+-- clock that lost time too, new entries would look like acknowledged ones: ids go on from there.
+local is_behind = acknowledged > stored_id
+if is_behind then last_id = max(acknowledged, now_us) end
+local due_ms = move_due()
 if acknowledged > 0 then acknowledge(l) end
 local entries = read(l)
 if l.n <= 0 then l.n, l.bytes = 0, 0 end
 if l.n > #entries then wake(list) else call('DEL', base .. 'wake:' .. list) end
 
--- An id behind the last one that is known was given by a broker that lost its last second.
-local is_behind = acknowledged > tonumber(call('GET', base .. 'id') or 0)
 if is_new or is_behind or now - l.read > GONE_MS then l.generation = next_id() end
 local epoch = layer_epoch(args[10]) .. '.' .. text(l.generation)
 if marked then call('SET', mark, epoch, 'PX', DAY_MS) end

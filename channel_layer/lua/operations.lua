@@ -5,7 +5,8 @@
 --    attempt, nothing for the first}                                            Send
 --   {2, group, payload}                                          SendGroup with all else as usual
 --   {3, group, channel, capacity, capacity bytes of its list, 0 for the usual,
---    1 when the owner of the list knows already}                      Join with all else as usual
+--    1 when the owner of the list knows already, 2 when it only refreshes what the layer knows
+--    too, else 0}                                                     Join with all else as usual
 --   {4, group, channel}                                                         Leave
 --   {5, list, tail, order, farewell, nothing to leave it}                       SendReceipt
 --   {6, list}                                                                   Drop

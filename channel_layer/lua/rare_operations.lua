@@ -11,11 +11,13 @@ local function are_all(channels, members)
   return found == call('ZCARD', members)
 end
 
+-- A member of an inbox that is left out still hears of the position, so that it misses no number.
 local function send_group_to(group, list, payload, log, excluded)
   local l, inbox = state(list), is_inbox(list)
+  local is_told = inbox and log
+  if excluded and not is_told and are_all(excluded, members_key(group, list)) then return 0 end
   local kind, channel = MESSAGE, list
   if inbox then kind, channel = GROUP, group end
-  if excluded and are_all(excluded, members_key(group, list)) then return 0 end
   if inbox and (log or excluded) then
     kind, payload = GROUP_MORE, open_history().framed(payload, log, excluded)
   end
@@ -54,26 +56,50 @@ local function send_group(op)
   return dropped
 end
 
+-- Who was taken for dead, or ended, will not count its members down: it has none. One that comes
+-- back has read that before it tells its memberships again.
+local dead = {}
+local function is_of_the_dead(list)
+  if dead[list] == nil then
+    local mark = call('GET', base .. 'reaped:' .. list)
+    dead[list] = mark == '1' or mark == 'retired'
+  end
+  return dead[list]
+end
+
+local REFRESH = 2
 local function join(op)
   local group, channel = op[2], op[3]
   local list = list_of(channel)
   local members, servers, inbox = members_key(group, list), servers_key(group), is_inbox(list)
+  if inbox and is_of_the_dead(list) then return 0 end
+  if op[6] == REFRESH and not call('ZSCORE', members, channel) then return 0 end
   call('ZADD', members, now, channel)
-  call('ZADD', servers, now, list)
-  keep(members, GROUP_LIFE_MS)
-  keep(servers, GROUP_LIFE_MS)
+  if not kept_members[members] then
+    kept_members[members] = true
+    call('ZADD', servers, now, list)
+    keep(members, GROUP_LIFE_MS)
+    keep(servers, GROUP_LIFE_MS)
+    if inbox then
+      call('SADD', groups_key(list), group)
+      keep(groups_key(list), GROUP_LIFE_MS)
+    end
+    -- A refresh names no user.
+    if call('EXISTS', users_key(group)) == 1 then keep_devices(group) end
+  end
   if op[4] > 0 then
     local l = state(list)
     l.capacity, l.capacity_bytes, l.dirty = op[4], op[5], true
   end
-  if inbox then
-    call('SADD', groups_key(list), group)
-    keep(groups_key(list), GROUP_LIFE_MS)
-    if op[6] ~= 1 then append(list, JOIN, tail_of(channel, group), 0, 0, 0) end
+  if inbox and op[6] == 0 then
+    local joining = group
+    -- Whose device it is, for the day when only the owner of the list knows that.
+    if op[1] == 9 and op[10] ~= '' then joining = group .. '\0' .. op[11] .. '\0' .. op[10] end
+    append(list, JOIN, tail_of(channel, joining), 0, 0, 0)
   end
   if op[1] == 9 then
     if op[7] == 1 then open_history().replay(group, channel, op[8], op[9]) end
-    if op[10] ~= '' then count_device(group, channel, op[10], op[11]) end
+    if op[10] ~= '' then count_device(group, channel, op[10], op[11], op[6] > 0) end
   end
   return 0
 end
@@ -86,8 +112,12 @@ end
 
 local function sockets_key(channel) return base .. 'sockets:' .. list_of(channel) end
 
+local seen = {}
 local function see_server(list)
-  call('ZADD', base .. 'servers', now, list)
+  if not seen[list] then
+    call('ZADD', base .. 'servers', now, list)
+    seen[list] = true
+  end
   return 0
 end
 
@@ -123,9 +153,11 @@ local function retire_server(list)
     local l = state(list)
     l.read, l.generation, l.dirty = 0, 0, true
     call('ZADD', base .. 'servers', 0, list)
+    seen[list] = nil
     return 0
   end
   call('ZREM', base .. 'servers', list)
+  seen[list] = nil
   return drop(list)
 end
 

@@ -5,7 +5,7 @@
 -- it is on a list, delayed or leased; what was done is bounded by BUDGET a call.
 
 local silent_ms = args[5]
-local BUDGET = 500
+local BUDGET = 2500  -- each call looks for all events under way anew, which takes longer than these
 local MAX_SERVERS = 100
 local MAX_GROUPS = 10
 local DISCONNECT = 'websocket.disconnect'
@@ -18,6 +18,7 @@ local spent, disconnects, waiting, gone = 0, 0, 0, {}
 -- The servers without a sign of life; reading the inbox is one that the registry hears of later.
 local function silent_servers()
   local found = {}
+  notice_pause(silent_ms)
   if now - up_since() <= silent_ms then return found end
   local oldest = '(' .. text(now - silent_ms)
   for _, list in ipairs(call('ZRANGEBYSCORE', base .. 'servers', '-inf', oldest, 'LIMIT', 0,
@@ -120,11 +121,15 @@ local function reap_members(list)
   return call('EXISTS', groups_key(list)) == 1
 end
 
+-- What was not read dies with its time: its reader may live after all, and is told of the reaping
+-- behind replies without a hole. One that ended in order reads no more.
 local function forget_inbox(list)
   mark(list)
-  call('UNLINK', base .. 'list:' .. list, base .. 'meta:' .. list)
+  if call('GET', base .. 'reaped:' .. list) == 'retired' then
+    call('UNLINK', base .. 'list:' .. list, base .. 'meta:' .. list)
+    lists[list] = nil
+  end
   call('ZREM', base .. 'servers', list)
-  lists[list] = nil
   gone[#gone + 1] = list
 end
 

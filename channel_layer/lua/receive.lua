@@ -9,7 +9,7 @@ local found = {}
 local due_ms = move_due()
 for i = 1, #sources do
   local list = sources[(turn + i) % #sources + 1]
-  if call('LLEN', base .. 'list:' .. list) > 0 and #found == 0 then
+  if (look('LLEN', 'list:', list) or 0) > 0 and #found == 0 then
     pop(list, 1, false, found)
   end
   local l = lists[list]

@@ -11,6 +11,7 @@ local GONE_WORKER_MS = 60000
 local dead, held = {}, {0, 0}
 
 for _, worker in ipairs(named_dead) do dead[#dead + 1] = worker end
+if lease_ms >= 0 then notice_pause(lease_ms) end
 if lease_ms >= 0 and now - up_since() > lease_ms then
   local silent = call('ZRANGEBYSCORE', base .. 'workers', '-inf',
     '(' .. text(now - lease_ms), 'LIMIT', 0, MAX_WORKERS)
@@ -44,7 +45,7 @@ if lease_ms >= 0 then
 end
 put_back(back, 1)
 for _, list in ipairs(to_wake) do
-  if call('LLEN', base .. 'list:' .. list) > 0 then wake(list) end
+  if (look('LLEN', 'list:', list) or 0) > 0 then wake(list) end
 end
 move_due()
 save()

@@ -5,11 +5,12 @@
 local MAX_LEASES = 10000
 local MAX_PIECES = 10000
 
-local function each_entry(list, look)
+local function each_entry(list, see)
+  if not look('LLEN', 'list:', list) then return end
   for piece = 0, MAX_PIECES do
     local entries = call('LRANGE', base .. 'list:' .. list, piece * CHUNK, piece * CHUNK + CHUNK - 1)
     for _, entry in ipairs(entries) do
-      if is_entry(entry) then look(entry) end
+      if is_entry(entry) then see(entry) end
     end
     if #entries < CHUNK then return end
   end

@@ -1,43 +1,17 @@
 """What posting does to the database, on SQLite and on PostgreSQL."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from board import tables
 from board.database import Database
-from board.model import Problem, standing
+from board.model import Problem
 from board.reading import Reader
-from board.records import NewPicture, NewPost, Posted, ReadyPicture
+from board.records import NewPost
 from board.store import Store
-from board.upgrading import upgrade
-
-READY = ReadyPicture(".png", ".jpg", 10, 20, 99, "m" * 24)
-
-
-def new_post(key: str, body: str = "x", now_ms: int = 1000, tim: int | None = None) -> NewPost:
-    picture = None
-    if tim is not None:
-        picture = NewPicture(tim, "0" * 64, "PNG", ".png", 10, 20, 10, 20, 50, "a.png")
-    return NewPost("b", key, now_ms, "Title", "", body, picture)
-
-
-def posted(done: Posted | Problem) -> Posted:
-    assert isinstance(done, Posted)
-    return done
-
-
-def set_limits(database: Database, **limits: int) -> None:
-    with database.writing() as connection:
-        connection.execute(update(tables.board).values(**limits))
+from tests.board.posts import READY, new_post, posted, set_limits
 
 
 @pytest.fixture
@@ -206,94 +180,6 @@ def test_two_that_send_the_same_at_once_post_once(store: Store, reader: Reader) 
         done = list(pool.map(lambda _: posted(store.reply(no, new_post("same"))), range(4)))
     assert len({one.post.no for one in done}) == 1
     assert sorted(one.repeated for one in done) == [False, True, True, True]
-
-
-@contextmanager
-def fresh_store() -> Iterator[tuple[Database, Store, Reader]]:
-    with TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{Path(folder)}/board.db")
-        upgrade(database)
-        try:
-            yield database, Store(database), Reader(database)
-        finally:
-            database.close()
-
-
-steps = st.lists(
-    st.tuples(
-        st.sampled_from(["thread", "reply", "reply", "reply", "repeat", "picture"]),
-        st.integers(0, 9),
-        st.booleans(),
-    ),
-    max_size=30,
-)
-
-
-@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-@given(steps)
-def test_counters_agree_with_a_fresh_count(found: list[tuple[str, int, bool]]) -> None:
-    """After any sequence of posts every stored figure equals the one counted anew."""
-    with fresh_store() as (database, store, reader):
-        set_limits(database, bump_limit=3, thread_limit=4, reply_limit=6)
-        numbers: list[int] = []
-        last = new_post("none")
-        target = 0
-        for turn, (step, choice, with_picture) in enumerate(found):
-            tim = turn if with_picture else None
-            new = new_post(f"k{turn}", now_ms=1000 + turn, tim=tim)
-            if step == "thread":
-                numbers.append(posted(store.start_thread(new)).post.no)
-            elif step == "reply" and numbers:
-                target, last = numbers[choice % len(numbers)], new
-                store.reply(target, new)
-            elif step == "repeat" and target:
-                store.reply(target, last)
-            elif step == "picture":
-                store.settle_picture(choice, READY, 2000 + turn)
-        for no in numbers:
-            check_thread(database, reader, no)
-        check_order(database, reader)
-
-
-def check_thread(database: Database, reader: Reader, no: int) -> None:
-    found, missed = reader.thread(no), reader.missed(no, 0)
-    assert found is not None
-    assert missed is not None
-    thread, replies = found.thread, found.posts[1:]
-    assert found.posts[0].is_opening
-    assert found.posts[0].no == no
-    assert not any(post.is_opening for post in replies)
-    assert thread.reply_count == len(replies)
-    assert thread.picture_count == sum(post.picture is not None for post in replies)
-    bumping = [post.created_ms for post in replies[: found.board.rules.bump_limit]]
-    assert thread.bumped_ms == (bumping[-1] if bumping else thread.created_ms)
-    assert thread.closed == (len(replies) >= found.board.rules.reply_limit)
-    assert [event.seq for event in missed.events] == list(range(1, thread.seq + 1))
-    with database.reading() as connection:
-        assert (
-            connection.execute(
-                select(func.count()).select_from(tables.event).where(tables.event.c.thread_no == no)
-            ).scalar_one()
-            == thread.seq
-        )
-
-
-def check_order(database: Database, reader: Reader) -> None:
-    index = reader.index("b", 1)
-    assert index is not None
-    assert len(index.threads) <= index.board.rules.thread_limit
-    assert list(index.threads) == sorted(
-        index.threads,
-        key=lambda thread: standing(
-            sticky=thread.sticky,
-            sticky_rank=thread.sticky_rank,
-            bumped_ms=thread.bumped_ms,
-            no=thread.no,
-        ),
-    )
-    with database.reading() as connection:
-        revisions = connection.execute(select(tables.post.c.revision)).scalars().all()
-    assert sorted(revisions) == list(range(1, index.board.revision + 1))
 
 
 def test_old_events_are_forgotten(

@@ -94,6 +94,7 @@ joins = st.builds(
     sinces,
     st.sampled_from(("", "", "ann", "bob")),
     st.sampled_from(("", PRESENCE, PRESENCE)),
+    st.sampled_from((False, False, False, True)),
 )
 broadcasts = st.builds(
     lambda size, kept: SendGroup("g", payload(size), (), History(kept, FAR_MS)),

@@ -18,8 +18,8 @@ def entry(kind: Kind, channel: str, payload: bytes) -> Entry:
 def test_members_come_and_go() -> None:
     """A group message becomes one for each member at that moment, each with a copy of its own."""
     arrivals = Arrivals()
-    for member in ("s.P!1", "s.P!2", "s.P!3"):
-        arrivals.take_in(INBOX, entry(Kind.JOIN, member, b"g"))
+    for member, joining in (("s.P!1", b"g"), ("s.P!2", b"g"), ("s.P!3", b"g\0presence\0ann")):
+        arrivals.take_in(INBOX, entry(Kind.JOIN, member, joining))
     arrivals.take_in(INBOX, entry(Kind.LEAVE, "s.P!2", b"g"))
     arrivals.take_in(INBOX, entry(Kind.LEAVE, "s.P!9", b"other"))
     arrivals.take_in(INBOX, entry(Kind.GROUP, "g", codec.pack({"l": []})))

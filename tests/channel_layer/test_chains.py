@@ -4,7 +4,8 @@ from typing import Any
 
 from pytest_twisted import ensureDeferred
 
-from channel_layer.layer import Send, Verdict
+from channel_layer.answers import Verdict
+from channel_layer.layer import Send
 from channel_layer.redis_blocking import RedisLayer
 from channel_layer.redis_twisted import TwistedLayer
 

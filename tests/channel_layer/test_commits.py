@@ -2,18 +2,8 @@
 
 import pytest
 
-from channel_layer.layer import (
-    Done,
-    Entry,
-    Join,
-    Kind,
-    Outcome,
-    Retry,
-    Send,
-    SendGroup,
-    SendReceipt,
-    Verdict,
-)
+from channel_layer.answers import Outcome, Verdict
+from channel_layer.layer import Done, Entry, Join, Kind, Retry, Send, SendGroup, SendReceipt
 from shared.errors import InvalidName
 from tests.channel_layer.conftest import Leases
 

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from channel_layer import entries
-from channel_layer.layer import Entry, GroupMessage, Kind, Position, Replay, Send
+from channel_layer.layer import Entry, GroupMessage, Joining, Kind, Position, Replay, Send
 from channel_layer.redis_blocking import RedisLayer
 from shared.errors import InvalidMessage
 
@@ -117,11 +117,25 @@ def test_a_cut_replay_is_refused(replay: Replay, data: st.DataObject) -> None:
         entries.replay(Entry(1, Kind.REPLAY, "s.P!1", cut))
 
 
-@given(st.sampled_from((Kind.GROUP_MORE, Kind.REPLAY)), st.binary(max_size=80))
+@given(st.builds(Joining, names, st.text(max_size=20), st.just("") | names))
+def test_a_joining_comes_back(joined: Joining) -> None:
+    """What a JOIN entry was packed of is what its reader gets; of nobody, the group alone."""
+    packed = entries.pack_joining(joined)
+    expected = joined if joined.user else Joining(joined.group)
+    assert entries.joining(Entry(1, Kind.JOIN, "s.P!1", packed)) == expected
+
+
+READERS = {
+    Kind.JOIN: entries.joining,
+    Kind.GROUP_MORE: entries.group_message,
+    Kind.REPLAY: entries.replay,
+}
+
+
+@given(st.sampled_from(tuple(READERS)), st.binary(max_size=80))
 def test_foreign_payloads_are_refused_or_read(kind: Kind, payload: bytes) -> None:
     """Whatever bytes stand in such an entry, its reader raises InvalidMessage or nothing."""
-    read = entries.group_message if kind is Kind.GROUP_MORE else entries.replay
     try:
-        read(Entry(1, kind, "s.P!1", payload))
+        READERS[kind](Entry(1, kind, "s.P!1", payload))
     except InvalidMessage:
         return

@@ -9,7 +9,8 @@ import pytest_twisted
 from pytest_twisted import ensureDeferred
 
 import channel_layer
-from channel_layer.layer import CloseSocket, Done, OpenSocket, Outcome, Send, Verdict
+from channel_layer.answers import Outcome, Verdict
+from channel_layer.layer import CloseSocket, Done, OpenSocket, Send
 from channel_layer.redis_blocking import RedisLayer
 from channel_layer.redis_twisted import TwistedLayer
 from shared.errors import ChannelFull, ConfigurationError

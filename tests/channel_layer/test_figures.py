@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from channel_layer.answers import Statistics
 from channel_layer.figures import SLOT_MS, Tally, Windows, as_dict, statistics, summed
-from channel_layer.layer import Statistics
 
 
 def test_rates_over_time() -> None:

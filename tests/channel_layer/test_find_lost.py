@@ -38,6 +38,19 @@ async def test_what_is_somewhere_is_not_lost(twisted: TwistedLayer, blocking: Re
 
 
 @ensureDeferred
+async def test_what_is_pushed_to_a_socket_is_no_answer(
+    twisted: TwistedLayer, blocking: RedisLayer
+) -> None:
+    """A socket's event is answered by the receipt of its order; others send it what they like."""
+    sends = [Send(INBOX + client, b"push") for client in ("1", "2", "3", "http")]
+    receipts = [SendReceipt(INBOX + "2", b"done", 5), SendReceipt(INBOX + "3", b"done", 4)]
+    blocking.perform([*sends, *receipts])
+    asked = [awaited(client, 5, "websocket.receive") for client in ("1", "2", "3")]
+    lost = await twisted.find_lost(INBOX, [*asked, awaited("http")])
+    assert lost == (asked[0], asked[2])
+
+
+@ensureDeferred
 async def test_what_was_sent_before_is_placed_first(twisted: TwistedLayer) -> None:
     """Sends that still wait for their turn when one asks are not taken for lost."""
     answers = [twisted.perform(Send(REQUESTS, b"", INBOX + str(n), urgent=True)) for n in range(50)]
@@ -59,6 +72,19 @@ async def test_a_reclaimed_worker_is_no_hindrance(
     assert await twisted.find_lost(INBOX, [awaited("1"), awaited("2")]) == (awaited("2"),)
     blocking.commit("w", [Done(entry.id)])
     assert await twisted.find_lost(INBOX, [awaited("1")]) == (awaited("1"),)
+
+
+@ensureDeferred
+async def test_delayed_events_of_many_lists_are_found(twisted: TwistedLayer) -> None:
+    """Few lists are looked for by name, many all together; no other list's entry counts."""
+    for count in (1, 4, 5, 9):
+        names = [f"jobs.{count}.{n}" for n in range(count)]
+        for name in names:
+            await twisted.perform(Send(name, b"", INBOX + name, delay_ms=60_000))
+            await twisted.perform(Send(name + "x", b"", INBOX + name, order=1, delay_ms=60_000))
+        asked = [awaited(name, order, name) for name in names for order in (0, 1)]
+        lost = await twisted.find_lost(INBOX, asked)
+        assert lost == tuple(one for one in asked if one.order == 1)
 
 
 @ensureDeferred

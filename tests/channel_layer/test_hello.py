@@ -9,10 +9,12 @@ from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from channel_layer import redis_hello
+from channel_layer import redis_calls, redis_hello
+from channel_layer.answers import Reclaimed
 from channel_layer.embedded import EmbeddedValkey
-from channel_layer.layer import Join, OpenSocket, Reclaimed, Send, SendGroup
+from channel_layer.layer import Join, OpenSocket, Send, SendGroup
 from channel_layer.redis_blocking import RedisLayer
+from channel_layer.redis_client import RedisClient
 from channel_layer.redis_keys import RedisKeys
 from channel_layer.redis_twisted import TwistedLayer
 from shared.errors import ConfigurationError, LayerUnavailable, StepRefused
@@ -113,6 +115,27 @@ def test_a_script_on_the_first_connection(valkey: EmbeddedValkey) -> None:
     layer.close()
 
 
+def test_the_life_that_ended_decides(
+    redis_url: str, prefix: str, broker: "redis.Redis[bytes]"
+) -> None:
+    """What may be lost is what the former life acknowledged: that one must have been durable.
+
+    So must the new one be, which else may not have read all; and a life that was durable at first
+    and then no more was not.
+    """
+    keys = RedisKeys(prefix)
+    client = RedisClient(redis_url, keys.base)
+    lives = [("1", False), ("2", True), ("3", True), ("3", False), ("4", True), ("5", False)]
+    lives += [("6", True), ("6", True), ("7", True)]
+    told = []
+    for run, is_durable in lives:
+        fresh = f"e{len(told)}"
+        client.run("hello", redis_calls.hello(run, fresh, is_durable=is_durable))
+        told.append(broker.get(keys.epoch).decode())
+    client.close()
+    assert told == ["e0", "e1", "e1", "e1", "e4", "e5", "e6", "e6", "e6"]
+
+
 def test_an_outage_is_nobodys_silence(durable: EmbeddedValkey) -> None:
     """Who could give no sign of life since Redis was away is neither reclaimed nor reaped.
 
@@ -159,9 +182,9 @@ async def test_keys_of_another_version(valkey: EmbeddedValkey) -> None:
 def test_a_refused_step_is_not_repeated(blocking: RedisLayer, settings: LayerSettings) -> None:
     """What Redis refuses for good is no LayerUnavailable, so nobody waits and tries again."""
     with redis.Redis.from_url(settings.url) as broker:
-        broker.set(RedisKeys(settings.prefix).list("broken"), "not a list")
+        broker.set(RedisKeys(settings.prefix).servers("broken"), "no members")
         with pytest.raises(StepRefused, match="WRONGTYPE") as caught:
-            blocking.perform([Send("broken", b"")])
+            blocking.perform([SendGroup("broken", b"")])
         assert not isinstance(caught.value, LayerUnavailable)
         broker.config_set("maxmemory", 1)
         try:

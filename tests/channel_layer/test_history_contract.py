@@ -3,6 +3,7 @@
 import pytest
 
 from channel_layer import entries
+from channel_layer.answers import Outcome, Verdict
 from channel_layer.layer import (
     MAX_MESSAGE_BYTES,
     Entry,
@@ -11,12 +12,10 @@ from channel_layer.layer import (
     Join,
     Kind,
     Leave,
-    Outcome,
     Position,
     Replay,
     Send,
     SendGroup,
-    Verdict,
 )
 from shared.errors import InvalidName
 from tests.channel_layer.conftest import Leases
@@ -125,7 +124,8 @@ def test_a_gap_is_said(leases: Leases) -> None:
     epoch = position(leases).epoch
     told(leases, b"1", b"2", b"3", b"4")
     lying(leases)
-    for since in (Position(epoch, 0), Position(epoch, 5), Position("other", 4)):
+    behind = (Position(epoch, 0), Position(epoch, 5), Position("other", 4))
+    for since in (*behind, Position(epoch, True)):  # which is no number to scripts
         (replay,) = replayed(leases, since)
         assert replay == Replay("g", Position(epoch, 4), (), True, True)
 
@@ -151,30 +151,58 @@ def test_a_history_forgets_what_is_old(leases: Leases) -> None:
     assert replayed(leases, Position(epoch, 1))[0].messages == ((2, b"2"),)
 
 
-def test_a_history_has_eight_megabytes(roomy: Leases) -> None:
-    """However many messages it may hold, a history is bounded in bytes; replays come in parts."""
+def test_a_replay_has_about_one_megabyte(roomy: Leases) -> None:
+    """Who missed more is told of a gap, except for the last message, whatever its size."""
     epoch = position(roomy).epoch
-    for number in range(10):
-        told(roomy, b"%d" % number * (MAX_MESSAGE_BYTES - 10_000), history=LONG)
+    told(roomy, *[b"%d" % n * 250_000 for n in range(7)], history=LONG)
     lying(roomy)
-    missed = replayed(roomy, Position(epoch, 3))
-    assert [part.is_end for part in missed] == [False] * 6 + [True]
-    assert [part.messages[0][0] for part in missed] == list(range(4, 11))
-    assert replayed(roomy, Position(epoch, 0))[0].is_gap
+    (replay,) = replayed(roomy, Position(epoch, 3))
+    assert [offset for offset, _ in replay.messages] == [4, 5, 6, 7]
+    (replay,) = replayed(roomy, Position(epoch, 2))
+    assert (replay.is_gap, replay.is_end, replay.messages) == (True, True, ())
+    told(roomy, b"x" * MAX_MESSAGE_BYTES, history=History(1, 60_000))
+    lying(roomy)
+    assert len(replayed(roomy, Position(epoch, 7))[0].messages) == 1
+
+
+def test_empty_messages_have_their_size_too(roomy: Leases) -> None:
+    """Also very many small messages are a gap: each costs the layer its time."""
+    epoch = position(roomy).epoch
+    for _ in range(33):
+        told(roomy, *[b""] * 500, history=History(100_000, 60_000))
+        lying(roomy)
+    assert replayed(roomy, Position(epoch, 33 * 500 - 16_385))[0].is_gap
+    assert len(replayed(roomy, Position(epoch, 33 * 500 - 16_384))[0].messages) == 16_384
+
+
+def test_replays_leave_room_on_a_list(roomy: Leases) -> None:
+    """No replay makes a list larger than 8 MiB, so others' entries are not far behind them."""
+    epoch = position(roomy).epoch
+    told(roomy, *[b"x" * 100_000] * 10, history=LONG)
+    lying(roomy)
+    since = Position(epoch, 0)
+    for _ in range(10):
+        roomy.layer.perform([Join("g", ONE, is_known=True, since=since)])
+    parts = list(map(entries.replay, lying(roomy)))
+    assert [part.is_gap for part in parts] == [False] * 8 + [True] * 2
+    assert roomy.layer.channel_statistics("server.P!")["channel_full_count"] == 2
 
 
 def test_a_long_replay_comes_in_parts(leases: Leases) -> None:
-    """Each REPLAY entry holds 1 MiB at most; together they hold each message once, in order."""
+    """Each REPLAY entry holds 1 MiB at most; together they hold each message once, in order.
+
+    One is enough unless the last messages are larger than most.
+    """
     epoch = position(leases).epoch
-    told(leases, *[b"%d" % (n % 10) * 100_000 for n in range(25)], history=LONG)
+    told(leases, *[b""] * 20, *[b"%d" % n * 400_000 for n in range(5)], history=LONG)
     lying(leases)
-    parts = replayed(leases, Position(epoch, 2))
+    parts = replayed(leases, Position(epoch, 20))
     assert len(parts) == 3
     assert [part.is_end for part in parts] == [False, False, True]
     assert not any(part.is_gap for part in parts)
     assert parts[-1].position == Position(epoch, 25)
     found = [message for part in parts for message in part.messages]
-    assert found == [(n + 1, b"%d" % (n % 10) * 100_000) for n in range(2, 25)]
+    assert found == [(n + 21, b"%d" % n * 400_000) for n in range(5)]
 
 
 def test_join_and_replay_are_one_step(leases: Leases) -> None:
@@ -252,9 +280,19 @@ def test_each_server_hears_of_its_own_excluded(leases: Leases) -> None:
 def test_a_server_whose_members_are_all_excluded_hears_nothing(leases: Leases) -> None:
     """A server gets no entry that none of its members would get."""
     joined(leases, ONE, TWO, OTHER)
-    leases.layer.perform([SendGroup("g", b"a", exclude=(TWO, ONE, "server.P!3"), history=LONG)])
+    leases.layer.perform([SendGroup("g", b"a", exclude=(TWO, ONE, "server.P!3"))])
     assert lying(leases) == []
     assert len(lying(leases, "server.Q!")) == 1
+
+
+def test_excluded_members_hear_of_a_position(leases: Leases) -> None:
+    """Where a message is kept, also a server with none but excluded members gets its entry."""
+    joined(leases, ONE, OTHER)
+    epoch = position(leases).epoch
+    leases.layer.perform([SendGroup("g", b"a", exclude=(ONE,), history=LONG)])
+    (entry,) = lying(leases)
+    expected = GroupMessage(b"a", Position(epoch, 1), frozenset({ONE}))
+    assert entries.group_message(entry) == expected
 
 
 def test_an_excluded_channel_is_skipped(leases: Leases) -> None:

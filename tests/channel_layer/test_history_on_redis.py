@@ -62,6 +62,41 @@ def test_a_lost_list_of_messages_is_a_gap(
     assert replays(blocking)[0].messages == ((4, b"next"),)
 
 
+def test_a_history_has_eight_megabytes(
+    plain: RedisLayer, prefix: str, broker: "redis.Redis[bytes]"
+) -> None:
+    """However many messages it may hold, it is bounded in bytes, which empty ones take too."""
+    log = RedisKeys(prefix).base + "log:g"
+    kept = History(1_000_000, 60_000)
+    for _ in range(80):
+        plain.perform([SendGroup("g", b"x" * 1000, history=kept)] * 100)
+    assert broker.llen(log) == 8 * 2**20 // 1064
+    plain.perform([SendGroup("g", b"", history=kept)] * 150)
+    assert broker.llen(log) == 8 * 2**20 // 1064 + 150 - 9
+
+
+def test_replays_of_one_call_are_bounded(
+    plain: RedisLayer, prefix: str, broker: "redis.Redis[bytes]"
+) -> None:
+    """One call replays some 4 MiB in all, whoever asks for what: all else is a gap.
+
+    So nobody else waits for long.
+    """
+    for _ in range(60):
+        plain.perform([SendGroup("g", b"x" * 500, history=History(6000, 60_000))] * 100)
+    at = last_position(plain)
+    joins = [
+        Join("g", f"server.{n}!1", since=at._replace(offset=at.offset - 1500)) for n in range(32)
+    ]
+    plain.perform(joins)
+    told = []
+    for n in range(32):
+        _, entry = plain.take("reader", [f"server.{n}!"], 9)
+        told.append(entries.replay(entry))
+    assert [len(one.messages) for one in told] == [*[1500] * 4, *[0] * 28]
+    assert [one.is_gap for one in told] == [*[False] * 4, *[True] * 28]
+
+
 def test_a_forgotten_history_begins_anew(settings: LayerSettings) -> None:
     """Past the group's expiry without use a history has another epoch, so nobody is misled."""
     layer = RedisLayer(replace(settings, group_expiry_s=1))

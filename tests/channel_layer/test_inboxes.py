@@ -1,22 +1,16 @@
 """Inboxes: read in place, acknowledged, waited for, and honest about what was lost."""
 
+import time
+
 import redis
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 
+from channel_layer.answers import InboxBatch, Verdict
 from channel_layer.figures import META, unpacked_meta
-from channel_layer.layer import (
-    InboxBatch,
-    Join,
-    Kind,
-    Leave,
-    Send,
-    SendGroup,
-    SendReceipt,
-    Verdict,
-)
+from channel_layer.layer import Join, Kind, Leave, Send, SendGroup, SendReceipt
 from channel_layer.redis_blocking import RedisLayer
 from channel_layer.redis_keys import RedisKeys
 from channel_layer.redis_twisted import TwistedLayer
@@ -166,6 +160,23 @@ async def test_a_flush_changes_the_epoch(twisted: TwistedLayer, blocking: RedisL
     assert payloads(batch) == [b"new"]
     assert batch.epoch != first.epoch
     assert batch.entries[0].id > old.entries[-1].id
+
+
+@ensureDeferred
+async def test_a_clock_that_fell_behind(twisted: TwistedLayer, blocking: RedisLayer) -> None:
+    """Data lost and the clock put back: one reading changes the epoch, then all goes on as ever."""
+    await begin(twisted)
+    acknowledged = int(time.time() * 1e6) + 20_000_000  # an id of the life before, 20 s ahead
+    batch = await twisted.read_inbox(INBOX, acknowledged, 100)
+    epochs, got = set(), []
+    for number in range(3):
+        blocking.perform([Send(INBOX + "c", b"%d" % number)])
+        batch = await twisted.read_inbox(INBOX, acknowledged, 100)
+        epochs.add(batch.epoch)
+        got += payloads(batch)
+        acknowledged = batch.entries[-1].id
+    assert got == [b"0", b"1", b"2"]
+    assert len(epochs) == 1
 
 
 @ensureDeferred

@@ -2,19 +2,8 @@
 
 import pytest
 
-from channel_layer.layer import (
-    Committed,
-    Done,
-    Drop,
-    Entry,
-    Join,
-    Kind,
-    Outcome,
-    Reclaimed,
-    Send,
-    SendGroup,
-    Verdict,
-)
+from channel_layer.answers import Committed, Outcome, Reclaimed, Verdict
+from channel_layer.layer import Done, Drop, Entry, Join, Kind, Send, SendGroup
 from shared import codec
 from shared.errors import BodyGone
 from shared.messages import BodyChunk, Receipt

@@ -17,8 +17,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from channel_layer.answers import Committed
 from channel_layer.capacities import Capacities
-from channel_layer.layer import Committed, Done, Entry, Operation, Retry
+from channel_layer.layer import Done, Entry, Operation, Retry
 from channel_layer.memory import MemoryLayer
 from channel_layer.memory_registry import EPOCH
 from channel_layer.redis_blocking import RedisLayer
@@ -54,7 +55,7 @@ class Models(RuleBasedStateMachine):
 
     @initialize()
     def both_begin_empty(self) -> None:
-        name = f"{type(self).settings.prefix}-{next(type(self).prefixes)}"
+        self.prefix = name = f"{type(self).settings.prefix}-{next(type(self).prefixes)}"
         one = type(self).settings
         self.redis = RedisLayer(
             LayerSettings(one.url, name, group_expiry_s=3600), Capacities(USUAL, PATTERNS)
@@ -204,6 +205,15 @@ class Models(RuleBasedStateMachine):
         ours, models = (layer.reap_servers(silent_ms) for layer in self.layers)
         assert sorted(ours.servers) == sorted(models.servers)
         assert (ours.disconnects, ours.waiting) == (models.disconnects, models.waiting)
+
+    @rule(inbox=st.sampled_from(INBOXES))
+    def come_back(self, inbox: str) -> None:
+        """Who was taken for dead was there after all, and reads so."""
+        key = f"{RedisKeys(self.prefix).base}reaped:{inbox}"
+        with redis.Redis.from_url(type(self).settings.url) as broker:
+            if broker.exists(key):
+                broker.set(key, "told.1")
+                self.memory.come_back(inbox)
 
     @rule(channel=st.sampled_from(UNORDERED))
     def hear_all(self, channel: str) -> None:

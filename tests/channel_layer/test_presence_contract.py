@@ -2,7 +2,8 @@
 
 import pytest
 
-from channel_layer.layer import Join, Kind, Leave, OpenSocket, SendGroup
+from channel_layer import entries
+from channel_layer.layer import Join, Joining, Kind, Leave, OpenSocket, SendGroup
 from shared import codec
 from shared.errors import InvalidName
 from tests.channel_layer.conftest import Leases
@@ -53,6 +54,74 @@ def test_another_user_moves_the_device(leases: Leases) -> None:
     assert said(leases) == [("ann", "join", 1), ("ann", "leave", 0), ("bob", "join", 1)]
 
 
+def test_what_the_owner_announces_moves_no_device(leases: Leases) -> None:
+    """A server that tells its memberships again may know less than the layer: that one stays."""
+    join(leases, "server.P!1", "ann", "first")
+    join(leases, "server.P!1", "bob", "second")
+    said(leases, "second")
+    leases.layer.perform([Join("g", "server.P!1", True, None, "ann", "first")])
+    assert leases.layer.group_members("g") == {"bob": 1}
+    leases.layer.perform([Leave("g", "server.P!1")])
+    assert said(leases, "first") == [("ann", "join", 1), ("ann", "leave", 0)]
+    assert said(leases, "second") == [("bob", "leave", 0)]
+
+
+def test_an_announced_device_counts_where_the_layer_knows_nobody(leases: Leases) -> None:
+    """After a loss the announcement brings the user back, and its coming is told again."""
+    leases.layer.perform([Join("g", "server.P!1", True), Join("g", "server.P!2", True)])
+    for number in (1, 2):
+        known = Join("g", f"server.P!{number}", True, None, "ann", "presence")
+        leases.layer.perform([known, known])
+    assert leases.layer.group_members("g") == {"ann": 2}
+    assert said(leases) == [("ann", "join", 1)]
+
+
+def test_the_owner_of_a_device_is_told_whose_it_is(leases: Leases) -> None:
+    """A JOIN entry names the user and who hears of it, so that the server can say so again."""
+    join(leases, "server.P!1", "a\0ö", "presence")
+    join(leases, "server.P!1", "", "")
+    found = [entries.joining(entry) for entry in leases.layer.take("w", ["server.P!"], 10)]
+    assert found == [Joining("g", "a\0ö", "presence"), Joining("g")]
+
+
+def test_a_refresh_begins_no_membership(leases: Leases) -> None:
+    """Of one that ended meanwhile it makes no new one; of one that is there it keeps the user."""
+    join(leases, "server.P!1", "ann")
+    join(leases, "server.P!2", "bob")
+    leases.layer.perform([Leave("g", "server.P!1")])
+    for channel, user in (("server.P!1", "ann"), ("server.P!2", "")):
+        refresh = Join("g", channel, True, None, user, "presence" if user else "", True)
+        leases.layer.perform([refresh])
+    assert leases.layer.group_members("g") == {"bob": 1}
+    assert leases.layer.group_channels("g") == ["server.P!2"]
+    kinds = [entry.kind for entry in leases.layer.take("w", ["server.P!"], 10)]
+    assert kinds == [Kind.JOIN, Kind.JOIN, Kind.LEAVE]
+
+
+def test_nobody_joins_on_a_dead_server(leases: Leases) -> None:
+    """A join that comes behind the reaping, of an answer kept for later, counts nobody for days."""
+    leases.layer.perform([OpenSocket("server.P!1", b"bye")])
+    leases.pass_ms(60)
+    assert leases.layer.reap_servers(silent_ms=50).servers == ("server.P!",)
+    join(leases, "server.P!2", "ann")
+    leases.layer.perform([SendGroup("g", b"")])
+    assert leases.layer.group_members("g") == {}
+    assert leases.layer.group_channels("g") == []
+    assert said(leases) == []
+    assert leases.layer.take("w", ["server.P!"], 10) == ()
+
+
+def test_presence_heeds_the_bounds_of_its_list(leases: Leases) -> None:
+    """What nobody takes is dropped and counted past the bound; who is present is still known."""
+    for _ in range(15):
+        join(leases, "server.P!1", "ann")
+        leases.layer.perform([Leave("g", "server.P!1")])
+    join(leases, "server.P!1", "ann")
+    assert leases.layer.channel_statistics("presence")["channel_full_count"] == 11
+    assert said(leases) == [("ann", "join", 1), ("ann", "leave", 0)] * 10
+    assert leases.layer.group_members("g") == {"ann": 1}
+
+
 def test_groups_are_counted_apart(leases: Leases) -> None:
     """A user's devices in one group are none in another; strangers are no users."""
     leases.layer.perform([Join("g", "server.P!1", user="ann"), Join("h", "server.P!1", user="ann")])
@@ -78,13 +147,6 @@ def test_each_channel_of_presence_hears_its_own(leases: Leases) -> None:
     leases.layer.perform([Leave("g", "server.P!1")])
     assert said(leases, "first") == [("ann", "join", 1)]
     assert said(leases, "second") == [("ann", "leave", 0)]
-
-
-def test_presence_passes_full_lists(leases: Leases) -> None:
-    """A full list of the presence channel loses no word about who came."""
-    for number in range(5):
-        join(leases, f"server.P!{number}", f"user{number}", "tight.presence")
-    assert len(said(leases, "tight.presence")) == 5
 
 
 def test_expired_devices_are_gone(short_lived: Leases) -> None:

@@ -3,16 +3,9 @@
 import msgpack
 
 from channel_layer import entries, redis_calls
+from channel_layer.answers import Outcome, Verdict
 from channel_layer.capacities import Capacities
-from channel_layer.layer import (
-    Capacity,
-    Done,
-    Kind,
-    Outcome,
-    Retry,
-    Send,
-    Verdict,
-)
+from channel_layer.layer import Capacity, Done, Kind, Retry, Send
 from channel_layer.redis_calls import ReadBefore, ScriptArguments, Waiting
 
 ARGUMENTS = ScriptArguments(60_000, 3_600_000, Capacities(Capacity(10, 20), {"tight": 1}))

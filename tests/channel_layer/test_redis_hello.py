@@ -53,14 +53,14 @@ def test_a_redis_that_tells_nothing() -> None:
 
 @pytest.fixture
 def loading_port(tmp_path: Path) -> Iterator[int]:
-    """The port of a durable Valkey that was killed and now takes about a second to load."""
+    """The port of a durable Valkey that was killed and now takes some seconds to load."""
     port = unused_port()
     command = [
         *(str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(port)),
         *("--dir", str(tmp_path), "--logfile", "valkey.log", "--save", ""),
         *("--appendonly", "yes", "--appendfsync", "always"),
     ]
-    slowly = ["--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024"]
+    slowly = ["--key-load-delay", "6000", "--loading-process-events-interval-bytes", "1024"]
     for options in ([], slowly):
         process = subprocess.Popen([*command, *options])
         if not options:

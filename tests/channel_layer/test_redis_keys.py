@@ -77,4 +77,20 @@ def exercise(layer: RedisLayer) -> None:
         ]
     )
     wait_for(lambda: "D!" in layer.reap_servers(silent_ms=0).servers)
-    layer.perform([OpenSocket("P!1", b"x"), Join("g", "P!1", user="u")])
+    layer.perform([OpenSocket("E!1", b"x"), Join("g", "E!1", user="u")])
+
+
+@pytest.mark.parametrize("refresh", [Join("g", "P!c", True), Join("g", "P!c", is_refresh=True)])
+def test_who_is_present_lives_as_long_as_the_members(
+    blocking: RedisLayer, settings: LayerSettings, redis_url: str, refresh: Join
+) -> None:
+    """A refreshed membership keeps its user too, who need not be told each time."""
+    blocking.perform([Join("g", "P!c", user="ann")])
+    base = RedisKeys(settings.prefix).base
+    kept = [base + name for name in ("users:g", "devices:g", "members:g:P!", "servers:g")]
+    with redis.Redis.from_url(redis_url) as client:
+        for key in kept:
+            assert client.pexpire(key, 60_000)
+        blocking.perform([refresh])
+        assert all(client.ttl(key) >= 2 * settings.group_expiry_s for key in kept)
+    assert blocking.group_members("g") == {"ann": 1}

@@ -1,5 +1,7 @@
 """The arrays that operations become for the scripts, without a broker."""
 
+from typing import Any
+
 import pytest
 
 from channel_layer.capacities import Capacities
@@ -45,6 +47,14 @@ def test_sends_are_as_short_as_they_can_be(send: Send, expected: list[object]) -
     assert ARRAYS.of(send) == expected
 
 
+def test_too_many_excluded_are_refused() -> None:
+    """More names than an entry can hold are refused before anything is done."""
+    names = tuple(f"s.P!{number}" for number in range(65_536))
+    with pytest.raises(MessageTooLarge):
+        ARRAYS.of(SendGroup("g", b"", names))
+    assert len(ARRAYS.of(SendGroup("g", b"", names[:30_000]))[3]) == 30_000
+
+
 @pytest.mark.parametrize(
     ("operation", "expected"),
     [
@@ -77,10 +87,18 @@ def test_each_operation_has_its_array(operation: Operation, expected: list[objec
     assert ARRAYS.of(operation) == expected
 
 
-@pytest.mark.parametrize("since", [Position("e", -1), Position("e", 2**60), Position("ö", 1)])
-def test_a_position_that_cannot_be_is_nowhere(since: Position) -> None:
-    """Scripts get numbers that they can count with and epochs of ASCII."""
-    assert ARRAYS.of(Join("g", "a", since=since))[6:9] == [1, "?", 0]
+@pytest.mark.parametrize(
+    ("epoch", "offset"),
+    [
+        *(("e", -1), ("e", 2**60), ("ö", 1), ("x" * 201, 1), (7, 1), (None, 1)),
+        *(("e", True), ("e", 1.5), ("e", float("nan")), ("e", float("inf")), ("e", "1")),
+    ],
+)
+def test_a_position_that_cannot_be_is_nowhere(epoch: Any, offset: Any) -> None:
+    """Scripts get whole numbers that they can count with and epochs of ASCII."""
+    array = ARRAYS.of(Join("g", "a", since=Position(epoch, offset)))
+    assert array[6:9] == [1, "?", 0]
+    assert type(array[8]) is int
 
 
 @pytest.mark.parametrize("kind", [Send, SendGroup])

@@ -11,8 +11,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 
+from channel_layer.answers import Outcome, Verdict
 from channel_layer.embedded import EmbeddedValkey
-from channel_layer.layer import Outcome, Send, Verdict
+from channel_layer.layer import Send, SendGroup
 from channel_layer.redis_blocking import RedisLayer
 from channel_layer.redis_keys import RedisKeys
 from channel_layer.redis_twisted import TwistedLayer
@@ -142,9 +143,9 @@ async def test_a_refused_batch_fails_alone(
     layer: TwistedLayer, valkey: EmbeddedValkey, broker: "redis.Redis[bytes]"
 ) -> None:
     """A step that the broker cannot do fails its own batch; those under way behind it are done."""
-    broker.set(KEYS.list("broken"), "not a list")
+    broker.set(KEYS.servers("broken"), "no members")
     await sends(layer, "work", 0)
-    failing = layer.perform(Send("broken", b"x"))
+    failing = layer.perform(SendGroup("broken", b"x"))
     await deferLater(reactor, 0)
     answers = []
     for number in range(1, 30):
@@ -162,8 +163,8 @@ async def test_a_refused_first_batch_fails_alone(
     layer: TwistedLayer, valkey: EmbeddedValkey, broker: "redis.Redis[bytes]"
 ) -> None:
     """The same holds for the first batch ever, whose name the broker does not know yet."""
-    broker.set(KEYS.list("broken"), "not a list")
-    failing = layer.perform(Send("broken", b"x"))
+    broker.set(KEYS.servers("broken"), "no members")
+    failing = layer.perform(SendGroup("broken", b"x"))
     await deferLater(reactor, 0)
     answers = [sends(layer, "work", 1)]
     await deferLater(reactor, 0)

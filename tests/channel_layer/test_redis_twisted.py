@@ -12,15 +12,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 
+from channel_layer.answers import InboxBatch, Verdict
 from channel_layer.embedded import EmbeddedValkey
-from channel_layer.layer import (
-    Done,
-    InboxBatch,
-    Join,
-    Send,
-    SendGroup,
-    Verdict,
-)
+from channel_layer.layer import Done, Join, Send, SendGroup
 from channel_layer.redis_blocking import RedisLayer
 from channel_layer.redis_twisted import TwistedLayer
 from shared.errors import InvalidName, LayerUnavailable, MessageTooLarge

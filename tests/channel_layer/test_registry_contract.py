@@ -2,18 +2,16 @@
 
 import pytest
 
+from channel_layer.answers import Outcome, Reaped, Verdict
 from channel_layer.layer import (
     CloseSocket,
     Done,
     Join,
     OpenSocket,
-    Outcome,
-    Reaped,
     Retry,
     Send,
     SendGroup,
     SendReceipt,
-    Verdict,
 )
 from shared import codec
 from shared.errors import InvalidName, MessageTooLarge
@@ -163,16 +161,27 @@ def test_who_was_refused_needs_no_disconnect(leases: Leases) -> None:
     assert goodbyes(leases) == [b"bye 2", b"bye 3"]
 
 
-def test_nothing_of_the_dead_stays(leases: Leases) -> None:
-    """With its last socket a server's inbox and memberships are forgotten."""
+def test_the_dead_are_nowhere_a_member(leases: Leases) -> None:
+    """With its last socket a server's memberships are forgotten; nothing more is sent to it."""
     opened(leases, "1")
     leases.layer.perform([Join("g", ONE), Join("g", "server.P!2"), Join("h", ONE), Join("g", "q")])
-    leases.layer.perform([Send(ONE, b"unread")])
+    before = leases.layer.channel_statistics("server.P!")["messages_pending"]
     reaped(leases)
     assert leases.layer.group_channels("g") == ["q"]
     assert leases.layer.group_channels("h") == []
-    assert leases.layer.channel_statistics("server.P!")["messages_pending"] == 0
     assert leases.layer.perform([SendGroup("g", b"")]) == (DONE,)
+    assert leases.layer.channel_statistics("server.P!")["messages_pending"] == before
+
+
+def test_the_dead_join_nothing(leases: Leases) -> None:
+    """What a worker still does for a dead server begins no membership that nobody would end."""
+    opened(leases, "1")
+    reaped(leases)
+    joins = [Join("g", ONE, user="ann", presence="presence"), Join("g", ONE, is_known=True)]
+    leases.layer.perform([*joins, SendGroup("g", b"")])
+    assert leases.layer.group_channels("g") == []
+    assert leases.layer.group_members("g") == {}
+    assert leases.layer.channel_statistics("presence")["messages_count"] == 0
     assert leases.layer.channel_statistics("server.P!")["messages_pending"] == 0
 
 
@@ -217,3 +226,15 @@ def test_names_are_checked(leases: Leases) -> None:
             leases.layer.perform([operation])
     with pytest.raises(MessageTooLarge):
         leases.layer.perform([CloseSocket(ONE, Send("a", b"x" * 2**21))])
+
+
+def test_what_the_dead_did_not_read_is_left_to_them(leases: Leases) -> None:
+    """A server may live after all: of what was sent to it nothing is taken out of the middle."""
+    opened(leases, "1")
+    leases.layer.perform([Send(ONE, b"read"), Send(ONE, b"unread")])
+    (first,) = leases.layer.take("reader", ["server.P!"], 1)
+    leases.layer.commit("reader", [Done(first.id)])
+    assert reaped(leases) == Reaped(("server.P!",), 1, 0)
+    leases.layer.perform([Send(ONE, b"behind")])
+    left = leases.layer.take("reader", ["server.P!"], 5)
+    assert [entry.payload for entry in left] == [b"unread", b"behind"]

@@ -19,7 +19,8 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 
-from channel_layer.layer import Drop, Entry, Kind, Operation, Outcome, Send, Verdict
+from channel_layer.answers import Outcome, Verdict
+from channel_layer.layer import Drop, Entry, Kind, Operation, Send
 from interface_server.gateway import Receiver
 from interface_server.http1 import HttpFactory
 from interface_server.http_parts import HttpParts

@@ -15,5 +15,8 @@ class Untroubled:
     def lost(self, order: int) -> bool:
         return False
 
+    def missed(self) -> None:
+        """Nothing to be done."""
+
     def reaped(self) -> None:
         """Nothing to be done."""

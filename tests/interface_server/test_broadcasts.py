@@ -7,12 +7,12 @@ from interface_server.broadcasts import (
     BINARY_FRAME,
     TEXT_FRAME,
     Broadcast,
-    caught_up_text,
+    position_line,
     unmasked_frame,
 )
 from shared import codec
 from shared.errors import InvalidMessage
-from shared.messages import ResponseChunk
+from shared.messages import ResponseChunk, WsReply
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,18 @@ def test_a_position_stands_in_a_line_before_the_content() -> None:
         assert broadcast.ws_frame == unmasked_frame(opcode, b"room e1.7 12\n" + content)
 
 
-def test_a_position_adds_nothing_to_a_close_and_to_a_response() -> None:
+def test_a_close_with_a_position_says_that_it_has_no_data() -> None:
+    """Whoever counts positions misses none; what is closed hears that first."""
+    for message in ({"close": 4000}, {"accept": False, "close": 4000}):
+        closing = Broadcast("room", codec.pack(message), AT)
+        assert closing.ws_reply == WsReply(text="room e1.7 12 skipped\n", close=4000)
+
+
+def test_a_position_adds_nothing_to_a_response() -> None:
     """Only data of sockets can carry it."""
-    closing = Broadcast("room", codec.pack({"close": 4000}), AT)
-    assert (closing.ws_frame, closing.ws_reply.close) == (b"", 4000)
     assert Broadcast("room", codec.pack({"content": b"c"}), AT).http_reply == ResponseChunk(b"c")
 
 
-def test_the_end_of_a_replay_is_a_line_with_a_word() -> None:
-    """Nothing was lost, or what lies before is."""
-    assert caught_up_text("room", AT, False) == "room e1.7 12 joined\n"
-    assert caught_up_text("room", AT, True) == "room e1.7 12 gap\n"
+def test_a_position_without_a_message_is_a_line_with_a_word() -> None:
+    """The word stands behind the offset."""
+    assert position_line("room", AT, "joined") == "room e1.7 12 joined\n"

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channel_layer.layer import Position
-from interface_server.groups import Groups
+from interface_server.groups import NOBODYS, Device, Groups
 
 NAMES = st.sampled_from(["a", "b", "c"])
 
@@ -39,6 +39,21 @@ def test_the_position_of_a_group_goes_with_its_last_member() -> None:
     assert groups.positions() == {"g": Position("e", 2)}
     groups.leave_all("c2")
     assert groups.positions() == {}
+
+
+def test_a_member_keeps_whose_device_it_is_until_it_leaves() -> None:
+    """A join without a user says nothing of it, one with another user moves it."""
+    groups, ann, bob = Groups(), Device("ann", "p"), Device("bob")
+    groups.join("g", "c")
+    groups.join("g", "c", ann)
+    groups.join("h", "c", bob)
+    groups.join("g", "c")
+    assert (groups.device("g", "c"), groups.device("h", "c")) == (ann, bob)
+    groups.join("g", "c", bob)
+    assert groups.device("g", "c") == bob
+    groups.leave_all("c")
+    groups.join("g", "c")
+    assert groups.device("g", "c") == groups.device("h", "c") == NOBODYS
 
 
 @given(st.lists(st.tuples(st.sampled_from(["join", "leave", "leave_all"]), NAMES, NAMES)))

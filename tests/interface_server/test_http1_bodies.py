@@ -3,7 +3,8 @@
 import pytest
 from pytest_twisted import ensureDeferred
 
-from channel_layer.layer import Drop, Send, Verdict
+from channel_layer.answers import Verdict
+from channel_layer.layer import Drop, Send
 from shared.errors import LayerUnavailable
 from shared.messages import HttpRequest
 from tests.interface_server.answering import Site, page, serving

@@ -4,7 +4,8 @@ import pytest
 import structlog
 from pytest_twisted import ensureDeferred
 
-from channel_layer.layer import Send, Verdict
+from channel_layer.answers import Verdict
+from channel_layer.layer import Send
 from interface_server.broadcasts import Broadcast
 from shared import codec
 from shared.errors import LayerUnavailable

@@ -1,5 +1,6 @@
 """What a connection hands on or answers without a worker: upgrades, health, draining, proxies."""
 
+import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 
@@ -101,3 +102,36 @@ async def test_a_trusted_proxy_speaks_for_its_client() -> None:
         assert request.client[0] == "127.0.0.1"
         assert (request.scheme, dict(request.headers)[b"host"]) == ("http", b"inner")
         assert request.request_id != "r-1"
+
+
+HTTPS = b"GET https://y/a HTTP/1.1\r\nHost: y\r\n"
+SHAKE = HTTPS + b"Connection: upgrade\r\nUpgrade: websocket\r\n"
+
+
+@pytest.mark.parametrize("head", [HTTPS, SHAKE])
+@pytest.mark.parametrize("said", [b"", b"X-Forwarded-Proto: http\r\n"])
+@pytest.mark.parametrize("trusted", [(), ("127.0.0.0/8",)])
+@ensureDeferred
+async def test_an_https_address_without_tls_is_misdirected(
+    head: bytes, said: bytes, trusted: tuple[str, ...]
+) -> None:
+    """What was to be secured and came in the open gets 421 (RFC 9110 section 7.4)."""
+    async with serving(page, trusted_proxies=trusted) as (site, connect):
+        response = await (await connect()).ask(head + said + b"\r\n")
+        assert response.status == 421
+        assert response.headers[b"connection"] == b"close"
+        assert (site.requests, site.upgrades) == ([], [])
+
+
+@ensureDeferred
+async def test_an_https_address_behind_a_proxy_with_tls_is_served() -> None:
+    """The word of a trusted proxy counts, a stranger's does not."""
+    said = b"X-Forwarded-Proto: https\r\n\r\n"
+    async with serving(page, trusted_proxies=("127.0.0.0/8",)) as (site, connect):
+        client = await connect()
+        assert (await client.ask(HTTPS + said)).body == b"GET /a"
+        assert (site.requests[0].scheme, dict(site.requests[0].headers)[b"host"]) == ("https", b"y")
+        client.send(SHAKE + said + b"early")
+        await client.until(lambda: client.received == b"echo:early")
+    async with serving(page) as (site, connect):
+        assert (await (await connect()).ask(HTTPS + said)).status == 421

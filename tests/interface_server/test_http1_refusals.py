@@ -50,7 +50,7 @@ REFUSED = [
     (b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip\r\n\r\n", 400),
     (b"POST / HTTP/1.1\r\n" + HOST + b"Expect: a-miracle\r\nContent-Length: 1\r\n\r\na", 417),
     (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 40_000 + b"\r\n\r\n", 431),
-    (b"GET /" + b"a" * 40_000, 431),
+    (b"GET /" + b"a" * 40_000, 414),
     (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 100 + b"\r\n", 431),
     (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 99999999\r\n\r\n", 413),
     (b"POST /healthz HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\n", 413),

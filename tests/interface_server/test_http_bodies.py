@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from interface_server.http_bodies import BodyFraming, ChunkedFraming, LengthFraming
 from interface_server.http_messages import RequestRefused
+from interface_server.settings import MIB
 
 
 def read(framing: BodyFraming, pieces: list[bytes]) -> tuple[bytes, bytes]:
@@ -35,7 +36,7 @@ def test_chunks_are_read_whatever_the_pieces(
     """Content comes out whole, and the next request's bytes are left alone."""
     whole = b"".join(b"%X;e\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
     whole += b"0\r\n" + (b"A: b\r\n" if trailers else b"") + b"\r\nGET next"
-    framing = ChunkedFraming()
+    framing = ChunkedFraming(MIB)
     assert read(framing, cut(whole, places)) == (b"".join(chunks), b"GET next")
     assert framing.is_complete
 
@@ -55,7 +56,7 @@ def test_the_verdict_on_any_bytes_does_not_depend_on_the_pieces(
     """Read whole or in pieces: the same content, or refused both times."""
 
     def verdict(pieces: list[bytes]) -> object:
-        framing = ChunkedFraming()
+        framing = ChunkedFraming(MIB)
         try:
             content, _ = read(framing, pieces)
         except RequestRefused as refused:
@@ -66,8 +67,45 @@ def test_the_verdict_on_any_bytes_does_not_depend_on_the_pieces(
     assert verdict([whole]) == verdict(cut(whole, places))
 
 
+@pytest.mark.parametrize(
+    ("extension", "is_one"),
+    [
+        (b"", True),
+        (b";a", True),
+        (b" ; a = b", True),
+        (b';a="b;\\"c\xe9";d=e', True),
+        (b";", False),
+        (b";=b", False),
+        (b";a=", False),
+        (b";;a", False),
+        (b";a b", False),
+        (b';a="b', False),
+        (b';a="b"c', False),
+        (b';a="b\\', False),
+        (b";\x80", False),
+    ],
+)
+def test_an_extension_is_a_name_with_or_without_a_value(extension: bytes, is_one: bool) -> None:
+    """What other parsers may end elsewhere is refused. Source: RFC 9112 section 7.1.1."""
+    sent = b"1" + extension + b"\r\na\r\n0\r\n\r\n"
+    if is_one:
+        assert read(ChunkedFraming(MIB), [sent]) == (b"a", b"")
+        return
+    with pytest.raises(RequestRefused) as refused:
+        ChunkedFraming(MIB).feed(sent)
+    assert refused.value.status == 400
+
+
+def test_a_chunk_past_the_largest_body_is_refused_before_it_comes() -> None:
+    """Its size line is enough."""
+    ChunkedFraming(10).feed(b"a\r\n")
+    with pytest.raises(RequestRefused) as refused:
+        ChunkedFraming(10).feed(b"b\r\n")
+    assert refused.value.status == 413
+
+
 def test_long_lines_are_refused_before_they_end() -> None:
     """A size line or a trailer cannot grow for ever."""
     for start in (b"1;", b"0\r\nA: "):
         with pytest.raises(RequestRefused):
-            ChunkedFraming().feed(start + b"x" * 1100)
+            ChunkedFraming(MIB).feed(start + b"x" * 1100)

@@ -17,9 +17,11 @@ from interface_server.http_exchange import (
     Happened,
     Lost,
     NotSent,
+    RepliesLost,
     Respond,
     SendAgain,
     State,
+    Stopped,
     TellDisconnect,
     step,
 )
@@ -37,7 +39,7 @@ LATE, GONE = DeadlinePassed(), ClientGone()
 LOST, LOST_FOR_GOOD = Lost(is_at_hand=True), Lost(is_at_hand=False)
 EVERYTHING: list[Happened] = [
     *(WHOLE, BEGUN, MORE, LAST, BAD, TAKEN, DONE, LATER, DEAD, FULL, AWAY, LATE, GONE),
-    *(LOST, LOST_FOR_GOOD),
+    *(LOST, LOST_FOR_GOOD, Stopped(), RepliesLost()),
 ]
 
 
@@ -63,6 +65,7 @@ def essence(actions: tuple[Action, ...]) -> list[object]:
         (FULL, State.OVER, [Count, Blame, 503]),
         (AWAY, State.OVER, [Count, Blame, 503]),
         (LATE, State.OVER, [Count, Blame, 503]),
+        (Stopped(), State.OVER, [Count, Blame, 503]),
         (GONE, State.OVER, [TellDisconnect, Count]),
     ],
 )
@@ -99,6 +102,22 @@ def test_a_request_that_the_layer_lost(
 ) -> None:
     """It is sent again if it is still at hand, else answered at once; half an answer is cut."""
     found, acts = step(state, happened)
+    assert (found, essence(acts)) == (after, actions)
+
+
+@pytest.mark.parametrize(
+    ("state", "after", "actions"),
+    [
+        (State.WAITING, State.WAITING, []),
+        (State.LATER, State.LATER, []),
+        (State.STREAMING, State.OVER, [Count, Blame, Abort]),
+        (State.PUSHING, State.OVER, [Count, Blame, Abort]),
+        (State.OVER, State.OVER, []),
+    ],
+)
+def test_replies_that_may_be_lost(state: State, after: State, actions: list[object]) -> None:
+    """Half an answer may have a hole, so it is not let end like a whole one."""
+    found, acts = step(state, RepliesLost())
     assert (found, essence(acts)) == (after, actions)
 
 

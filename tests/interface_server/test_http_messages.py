@@ -70,6 +70,70 @@ def test_a_body_whose_end_is_doubtful_is_refused(headers: tuple[bytes, ...]) -> 
     assert refused.value.status in (400, 501)
 
 
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"GET  / HTTP/1.1", 400),
+        (b"GET /  HTTP/1.1", 400),
+        (b"GET http://:80/a HTTP/1.1", 400),
+        (b"GET http://x:65536/a HTTP/1.1", 400),
+        (b"M" * 33 + b" / HTTP/1.1", 501),
+        (b"M" * 1000 + b" / HTTP/1.1", 501),
+        (b"GET / HTTP/1.2", 505),
+        (b"GET / HTTP/3.0", 505),
+        (b"GET / HTTP/1.10", 400),
+    ],
+)
+def test_a_request_line_that_is_none_is_refused(line: bytes, status: int) -> None:
+    """Two blanks, a known method, a version of ours and an address with a host."""
+    with pytest.raises(RequestRefused) as refused:
+        head(line)
+    assert refused.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("host", "is_one"),
+    [
+        (b"a.example", True),
+        (b"a%2db:0", True),
+        (b"x:65535", True),
+        (b"x:", True),
+        (b"[::1]:80", True),
+        (b"x:65536", False),
+        (b"x:99999", False),
+        (b"x:000080", False),
+        (b"%zz", False),
+        (b"a%2", False),
+        (b"x,y", False),
+        (b"[::1", False),
+    ],
+)
+def test_a_host_is_a_name_or_an_address_with_a_port(host: bytes, is_one: bool) -> None:
+    """What no name service knows is refused before a worker makes a link of it."""
+    raw = b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
+    if is_one:
+        assert parse_head(raw, 100).headers == ((b"host", host),)
+        return
+    with pytest.raises(RequestRefused) as refused:
+        parse_head(raw, 100)
+    assert refused.value.status == 400
+
+
+def test_a_trace_has_no_body() -> None:
+    """Source: RFC 9110 section 9.3.8."""
+    assert head(b"TRACE / HTTP/1.1").method == "TRACE"
+    for framing in (b"Content-Length: 1", b"Transfer-Encoding: chunked"):
+        with pytest.raises(RequestRefused):
+            head(b"TRACE / HTTP/1.1", framing)
+
+
+def test_a_whole_https_address_is_told_apart() -> None:
+    """Only the scheme of the target counts, in any case."""
+    assert head(b"GET HTTPS://x/a HTTP/1.1").is_for_https
+    assert not head(b"GET http://x/https://x HTTP/1.1").is_for_https
+    assert not head(b"GET /https://x HTTP/1.1").is_for_https
+
+
 def test_only_a_get_is_a_handshake() -> None:
     """Upgrade: websocket needs GET, HTTP/1.1 and the token in Connection."""
     both = (b"Connection: upgrade", b"Upgrade: websocket")

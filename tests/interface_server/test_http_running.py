@@ -88,6 +88,69 @@ async def test_a_receipt_ends_the_wait_for_the_request() -> None:
 
 
 @ensureDeferred
+async def test_a_receipt_that_came_while_the_layer_was_asked_counts() -> None:
+    """Somebody has the request after all: it is neither sent again nor is its answer cut."""
+    for worker, rest in ((never, answer(b"oneend")), (begin, {"content": b"end"})):
+        async with serving(worker) as (site, connect):
+            client = await connect()
+            await asked(site, client, GET)
+            (receiver,) = site.receivers.values()
+            assert receiver.awaited() is not None
+            site.receipt(site.requests[0], "taken")
+            assert not receiver.lost(0)
+            assert len(site.requests) == 1
+            site.reply(site.requests[0], rest)
+            assert (await client.response()).body == b"oneend"
+
+
+@ensureDeferred
+async def test_what_waits_at_a_stop_is_answered_and_a_stream_is_not() -> None:
+    """A 503 that says when to come again, on a connection that ends; a stream is only cut."""
+    for is_later in (False, True):
+        async with serving(never) as (site, connect):
+            client = await connect()
+            await asked(site, client, GET)
+            if is_later:
+                site.receipt(site.requests[0], "done", later=True)
+            site.parts.drain()
+            with structlog.testing.capture_logs() as lines:
+                gone = site.parts.refuse_waiting()
+                response = await client.response()
+            assert (response.status, response.headers[b"retry-after"]) == (503, b"1")
+            assert response.headers[b"connection"] == b"close"
+            assert [line["event"] for line in lines] == ["request_unanswered_at_stop"]
+            assert not site.receivers
+            await gone
+    async with serving(begin) as (site, connect):
+        client = await connect()
+        client.send(GET)
+        await client.until(lambda: b"one" in client.received)
+        site.parts.drain()
+        site.parts.refuse_waiting()
+        assert site.receivers
+        site.parts.abort_all()
+        await client.closed()
+        assert not client.received.endswith(b"0\r\n\r\n")
+
+
+@ensureDeferred
+async def test_half_an_answer_whose_next_part_may_be_lost_is_cut() -> None:
+    """Also where nobody awaits anything: its end would hide the hole."""
+    async with serving(begin) as (site, connect):
+        client = await connect()
+        client.send(GET)
+        await client.until(lambda: b"one" in client.received)
+        site.receipt(site.requests[0], "done", later=True)
+        (receiver,) = site.receivers.values()
+        with structlog.testing.capture_logs() as lines:
+            receiver.missed()
+            await client.closed()
+        assert not client.received.endswith(b"0\r\n\r\n")
+        assert [line["event"] for line in lines] == ["replies_lost"]
+        assert not site.receivers
+
+
+@ensureDeferred
 async def test_half_an_answer_whose_request_is_lost_is_cut() -> None:
     """The client must not wait for the rest, nor take it for a whole one."""
     async with serving(begin) as (site, connect):

@@ -1,24 +1,18 @@
 """What is told and asked again after a loss, over a layer of the test's own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import structlog
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
-from channel_layer.layer import (
-    Awaited,
-    Entry,
-    Join,
-    OpenSocket,
-    Operation,
-    Outcome,
-    Position,
-    Verdict,
-)
+from channel_layer.answers import Outcome, Verdict
+from channel_layer.layer import Awaited, Entry, Join, Leave, OpenSocket, Operation, Position
 from interface_server.broadcasts import Broadcast
-from interface_server.groups import Groups
-from interface_server.recovery import AT_ONCE, Recovery
+from interface_server.groups import Device, Groups
+from interface_server.recovery import AT_ONCE, MISSED_AT_ONCE, Recovery
 from shared.errors import LayerUnavailable
 
 INBOX = "server.response.PROC!"
@@ -60,12 +54,14 @@ class Ear:
         self.channel = channel
         self.fault = fault
         self.was_reaped = False
+        self.misses = 0
+        self.is_socket = True
         self.lost_orders: list[int] = []
 
     def registration(self) -> OpenSocket | None:
         if self.fault is not None:
             raise self.fault
-        return OpenSocket(self.channel, b"farewell")
+        return OpenSocket(self.channel, b"farewell") if self.is_socket else None
 
     def awaited(self) -> Awaited | None:
         return Awaited("websocket.receive", self.channel, 3)
@@ -74,19 +70,21 @@ class Ear:
         self.lost_orders.append(order)
         return True
 
+    def missed(self) -> None:
+        self.misses += 1
+
     def reaped(self) -> None:
         self.was_reaped = True
 
     def reply(self, entry: Entry) -> None:
         raise AssertionError
 
-    def receipt(self, entry: Entry) -> None:
-        raise AssertionError
+    receipt = reply
 
     def broadcast(self, broadcast: Broadcast) -> None:
         raise AssertionError
 
-    def caught_up(self, group: str, position: Position, is_gap: bool) -> None:
+    def positioned(self, group: str, position: Position, word: str) -> None:
         raise AssertionError
 
 
@@ -118,6 +116,11 @@ def known(group: str, channel: str, since: Position | None = None) -> Join:
     return Join(group, channel, is_known=True, since=since)
 
 
+def refreshed(join: Join) -> Join:
+    """The same when nothing was lost."""
+    return replace(join, is_refresh=True)
+
+
 def test_the_first_epoch_is_no_loss() -> None:
     """A server that begins has nothing to tell."""
     made = Made()
@@ -125,6 +128,18 @@ def test_the_first_epoch_is_no_loss() -> None:
     made.hear("e1")
     assert made.layer.performed == []
     assert made.recovery.epoch == "e1"
+
+
+def test_the_log_says_whether_the_layer_or_only_this_inbox_lost_something() -> None:
+    """What stands behind the dot is the inbox's own. Receivers hear of either at once."""
+    made = Made(A)
+    made.recovery.heard("e1.1")
+    with structlog.testing.capture_logs() as lines:
+        made.recovery.heard("e1.2")
+        made.recovery.heard("e2.2")
+    assert [line["event"] for line in lines] == ["inbox_lost_data", "layer_lost_data"]
+    assert made.counts == ["inbox_epochs", "epochs"]
+    assert made.ears[A].misses == 2
 
 
 def test_after_a_loss_all_is_told_in_order_and_what_is_awaited_is_asked_for() -> None:
@@ -146,6 +161,20 @@ def test_after_a_loss_all_is_told_in_order_and_what_is_awaited_is_asked_for() ->
     ]
     assert [made.ears[A].lost_orders, made.ears[B].lost_orders] == [[], [3]]
     assert made.counts == ["epochs"]
+
+
+def test_devices_are_told_with_their_users() -> None:
+    """After a loss and without one, so that presence is whole and does not expire."""
+    made = Made(A)
+    made.groups.join("g", A, Device("ann", "presence"))
+    device = Join("g", A, is_known=True, user="ann", presence="presence")
+    made.hear("e1")
+    made.hear("e2")
+    made.clock.advance(101.0)
+    made.hear("e2")
+    told = [one for one in made.layer.performed if isinstance(one, Join)]
+    joins = [device, known("plain", A)]
+    assert told == [*joins, *map(refreshed, joins)]
 
 
 def test_a_layer_that_is_away_again_is_told_later() -> None:
@@ -177,28 +206,47 @@ def test_a_second_loss_meanwhile_begins_anew() -> None:
 
 
 def test_memberships_are_told_again_now_and_then() -> None:
-    """Without a loss neither sockets nor events are looked at."""
+    """Without a loss neither sockets nor events are looked at, and no membership is begun."""
     made = Made(A)
     made.hear("e1")
     made.groups.seen("g", Position("e1.5", 7))
     made.clock.advance(101.0)
     made.hear("e1")
-    assert made.layer.performed == [known("g", A), known("plain", A)]
+    assert made.layer.performed == [refreshed(known("g", A)), refreshed(known("plain", A))]
     assert made.layer.asked == []
     made.hear("e1")
     assert len(made.layer.performed) == 2
 
 
 def test_a_process_taken_for_dead_says_so_to_all_and_tells_all_again() -> None:
-    """Each receiver hears of it before anything is told to the layer."""
+    """Each receiver hears of it. Sockets, which close, leave their groups; the others join again,
+    with what they missed."""
     made = Made()
+    made.ears[B].is_socket = False
     made.hear("e1")
+    made.groups.seen("g", Position("e1.5", 7))
     made.recovery.reaped()
-    assert made.layer.performed == []
+    assert made.layer.performed == [Leave("g", A), Leave("plain", A)]
     assert all(ear.was_reaped for ear in made.ears.values())
     made.hear("e1.2")
-    assert known("plain", B) in made.layer.performed
+    joins = [one for one in made.layer.performed if isinstance(one, Join)]
+    assert joins == [known("g", B, Position("e1.5", 7)), known("plain", B)]
     assert "reaped" in made.counts
+
+
+def test_an_epoch_counts_for_sockets_once_they_are_registered_in_it() -> None:
+    """A socket that closes before that is missing there since it was lost, not reaped."""
+    made = Made(A)
+    made.hear("e1")
+    assert made.recovery.epoch == "e1"
+    held: Deferred[None] = Deferred()
+    made.layer.held = held
+    made.hear("e2")
+    assert made.recovery.epoch == "e1"
+    made.hear("e3")
+    made.layer.held = None
+    held.callback(None)
+    assert made.recovery.epoch == "e3"
 
 
 def test_a_receiver_that_fails_stops_nobody() -> None:
@@ -223,6 +271,21 @@ def test_what_is_told_goes_in_handfuls() -> None:
     made.layer.held = None
     held.callback(None)
     assert len(made.layer.performed) == 3 * (AT_ONCE + 1)
+
+
+def test_joins_that_ask_for_what_was_missed_go_in_small_handfuls() -> None:
+    """Each may bring a large answer: nobody's work stands behind hundreds of these."""
+    made = Made(*(f"{INBOX}{number}" for number in range(2 * MISSED_AT_ONCE)))
+    made.hear("e1")
+    made.groups.seen("g", Position("e1.5", 7))
+    made.layer.held = registering = Deferred[None]()
+    made.hear("e2")
+    made.layer.held = joining = Deferred[None]()
+    registering.callback(None)
+    assert len(made.layer.performed) == (2 + 1) * MISSED_AT_ONCE
+    made.layer.held = None
+    joining.callback(None)
+    assert len(made.layer.performed) == (2 + 4) * MISSED_AT_ONCE
 
 
 def test_a_stop_ends_a_wait_in_silence() -> None:

@@ -57,8 +57,8 @@ class Ear(Untroubled):
     def broadcast(self, broadcast: Broadcast) -> None:
         self._hear((broadcast.group, broadcast.ws_reply.text))
 
-    def caught_up(self, group: str, position: Position, is_gap: bool) -> None:
-        self._hear((group, position.offset, "gap" if is_gap else "joined"))
+    def positioned(self, group: str, position: Position, word: str) -> None:
+        self._hear((group, position.offset, word))
 
 
 class Pumping:
@@ -214,7 +214,7 @@ async def test_an_entry_of_a_kind_that_means_nothing_here_is_counted(
 
 @ensureDeferred
 async def test_members_are_left_out_and_positions_are_told(redis_url: str, prefix: str) -> None:
-    """One entry for all: who is excluded hears nothing, the others the line of the position."""
+    """One entry for all: who is excluded hears of the position at most, the others the message."""
     async with pumping(redis_url, prefix) as made:
         ears = [Ear(), Ear()]
         for number, ear in enumerate(ears):
@@ -227,11 +227,11 @@ async def test_members_are_left_out_and_positions_are_told(redis_url: str, prefi
             SendGroup("g", payload, (INBOX + "1",), history),
             SendGroup("g", payload),
         )
-        await until(lambda: len(ears[0].heard) == 3 and len(ears[1].heard) == 3)
-        texts = [str(text) for _, text in ears[0].heard]  # type: ignore[misc]
-        lines = [text.partition("\n")[0].split(" ") for text in texts]
-        assert [(line[0], line[-1]) for line in lines] == [("g", "1"), ("g", "2"), ("a", "a")]
-        assert [text for _, text in ears[1].heard] == ["a", texts[0], "a"]  # type: ignore[misc]
+        await until(lambda: len(ears[0].heard) == 3 and len(ears[1].heard) == 4)
+        epoch = str(ears[0].heard[0][1]).split(" ")[1]  # type: ignore[index]
+        first, second = (f"g {epoch} {offset}\na" for offset in (1, 2))
+        assert ears[0].heard == [("g", first), ("g", second), ("g", "a")]
+        assert ears[1].heard == [("g", "a"), ("g", first), ("g", 2, "skipped"), ("g", "a")]
 
 
 @ensureDeferred
@@ -281,7 +281,7 @@ async def test_after_a_loss_members_of_a_group_with_history_are_told_of_the_gap(
 async def test_a_broken_message_of_a_replay_does_not_hide_the_others(
     redis_url: str, prefix: str
 ) -> None:
-    """It is logged and counted like any malformed group message; strangers miss nothing."""
+    """It is logged, counted and told as skipped; strangers miss nothing."""
     async with pumping(redis_url, prefix) as made:
         ear, channel = Ear(), INBOX + "1"
         made.pump.register(channel, ear)
@@ -289,7 +289,8 @@ async def test_a_broken_message_of_a_replay_does_not_hide_the_others(
         missed = Replay("g", Position("e", 9), tuple(enumerate(pieces, 7)), True, True)
         for name in (channel, INBOX + "gone"):
             made.pump.dispatch(Entry(1, Kind.REPLAY, name, pack_replay(missed)))
-        assert ear.heard == [("g", "g e 7\na"), ("g", "g e 9\nc"), ("g", 9, "gap")]
+        came = [("g", "g e 7\na"), ("g", 8, "skipped"), ("g", "g e 9\nc"), ("g", 9, "gap")]
+        assert ear.heard == came
         made.pump.dispatch(Entry(2, Kind.REPLAY, channel, b"\xff"))
         made.pump.dispatch(Entry(3, Kind.GROUP_MORE, "g", b"\xff"))
         assert made.counts == ["invalid_replies", "entries_failed", "entries_failed"]

@@ -108,7 +108,7 @@ def test_a_running_request_is_finished_before_the_end(
 def test_the_grace_has_an_end_and_a_second_signal_none(
     started: ExitStack, redis_url: str, prefix: str
 ) -> None:
-    """A request that nobody answers is cut after --grace; a second signal does not wait."""
+    """A request that nobody answers gets its 503 within --grace; a second signal does not wait."""
     for options, signals, status in ((("--grace", "0.3"), 1, 0), ((), 2, 128 + 15)):
         server = start_server(started, redis_url, prefix, *options)
         with socket.create_connection(server.address.split(":")) as client:
@@ -118,6 +118,9 @@ def test_the_grace_has_an_end_and_a_second_signal_none(
             server.part.wait_for("stopping")
             if signals == 2:
                 server.part.signal(signal.SIGTERM)
+            else:
+                assert client.recv(65536).startswith(b"HTTP/1.1 503 ")
+                assert client.recv(1) == b""
             assert server.part.wait(8) == status
 
 

@@ -1,8 +1,15 @@
 """From a request head to the event of a handshake."""
 
-from interface_server.http_messages import parse_head
+import pytest
+
+from interface_server.http_messages import RequestRefused, parse_head
 from interface_server.proxies import Peer
-from interface_server.ws_handshake import canonical_head, offered_subprotocols, ws_connect
+from interface_server.ws_handshake import (
+    canonical_head,
+    check_handshake,
+    offered_subprotocols,
+    ws_connect,
+)
 
 RAW = (
     b"GET /b/%C3%B6?since=1 HTTP/1.1\r\nHost: example.org\r\nOrigin: https://example.org\r\n"
@@ -54,3 +61,12 @@ def test_no_offer_is_no_subprotocol() -> None:
     """An empty header offers nothing."""
     head = parse_head(RAW.replace(b"a, b", b" , ").replace(b": c\r\n", b":\r\n"), 100)
     assert offered_subprotocols(head) == ()
+
+
+@pytest.mark.parametrize("name", [b"a b", b"a/b", b"\xe9", b'"a"'])
+def test_an_offer_that_is_no_token_is_refused(name: bytes) -> None:
+    """Source: RFC 6455 section 4.1."""
+    check_handshake(parse_head(RAW, 100))
+    with pytest.raises(RequestRefused) as refused:
+        check_handshake(parse_head(RAW.replace(b": c\r\n", b": " + name + b"\r\n"), 100))
+    assert refused.value.status == 400

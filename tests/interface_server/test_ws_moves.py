@@ -147,6 +147,19 @@ def test_a_handshake_of_a_server_taken_for_dead_is_refused() -> None:
     assert len(operations(session.feed(step.Receipted(0, DONE), 1.0))) == 1
 
 
+@pytest.mark.parametrize("state", [State.CONNECTING, State.ABANDONED], ids=lambda s: s.name)
+def test_a_handshake_that_was_reaped_is_not_registered_again(state: State) -> None:
+    """Its disconnect may have been sent: a late acceptance ends what the reaper left, if it did."""
+    session = new_session(state)
+    assert session.registration is not None
+    session.feed(step.Reaped(), 1.0)
+    assert (session.state, session.registration) == (State.ABANDONED, None)
+    session.feed(step.Replied(WsReply(accept=True)), 1.0)
+    assert session.registration is None
+    (end,) = operations(session.feed(step.Receipted(0, DONE), 1.0))
+    assert isinstance(end, CloseSocket)
+
+
 def test_an_end_that_the_layer_has_not_confirmed_asks_for_no_time() -> None:
     """While Redis is away for long, a socket that left does not ask for its turn without pause."""
     session: Session = new_session(State.LEAVING)

@@ -156,6 +156,7 @@ def test_a_handshake_that_is_none_asks_no_worker(
     assert head.startswith(b"HTTP/1.1 " + told + b"\r\n")
     assert f"content-length: {len(body)}".encode() in head
     assert b"connection: close" in head
+    assert head.count(b"\r\nDate: ") == head.count(b"\r\nServer: ") == 1
 
 
 def test_frames_that_come_with_the_handshake_are_not_lost(

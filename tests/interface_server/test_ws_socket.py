@@ -1,15 +1,16 @@
 """Replies, groups and state end to end: what workers say to real sockets, right and wrong."""
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 import channel_layer
-from channel_layer.layer import Entry, Join, Operation, Send, SendGroup
+from channel_layer.layer import Entry, History, Join, Operation, Position, Send, SendGroup
 from shared import codec
 from tests.interface_server.real_server import ServerProcess, ToyWorker, echo, reply
 
@@ -113,6 +114,66 @@ def test_a_group_can_close_its_members(
             client.recv(10)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 4000
+
+
+def kept(message: dict[str, Any], *exclude: str, group: str = "kept") -> SendGroup:
+    """A message of a group with history."""
+    return SendGroup(group, codec.pack(message), exclude, History(10, 60_000))
+
+
+def lines(client: ClientConnection, count: int) -> list[str]:
+    """The next frames without the epoch, which is another each time."""
+    return [re.sub(r"^(kept|each) \S+ ", r"\1 ", str(client.recv(10))) for _ in range(count)]
+
+
+def test_positions_wait_for_the_handshake(
+    server: ServerProcess, worker: Callable[..., ToyWorker]
+) -> None:
+    """A group joined before the accept accepts nothing; what came of it follows the accept."""
+
+    def join_first(message: dict[str, Any], _: Entry) -> list[Operation]:
+        channel, path = message["reply_channel"], message["path"]
+        joins = [Join("kept", channel, since=Position("", 0)), kept({"text": "a"})]
+        skipped = [kept({"text": "b"}, channel), kept({"text": 5})]
+        answer = {"accept": True, "text": "hello"} if path == "/yes" else {"accept": False}
+        return [kept({"text": "before"}), *joins, *skipped, reply(message, **answer)]
+
+    worker(on_connect=join_first)
+    with pytest.raises(InvalidStatus) as refused:
+        connect(server.ws + "/no")
+    assert refused.value.response.status_code == 403
+    with connect(server.ws + "/yes") as client:
+        held = ["kept 5 joined\n", "kept 6\na", "kept 7 skipped\n", "kept 8 skipped\n"]
+        assert lines(client, 5) == ["hello", *held]
+
+
+def test_each_position_reaches_each_member(
+    server: ServerProcess, worker: Callable[..., ToyWorker]
+) -> None:
+    """Who is left out, or has nothing to read in a message, is told so before anything else."""
+    toy = worker(
+        on_connect=lambda m, _: [reply(m, accept=True), Join("each", m["reply_channel"])],
+    )
+    with connect(server.ws + "/1") as one, connect(server.ws + "/2") as two:
+        toy.wait_for(lambda t: len(t.layer.group_channels("each")) == 2)
+        first, second = (m["reply_channel"] for m in toy.of("websocket.connect"))
+        sends = [
+            *(
+                kept({"text": "a"}, first, group="each"),
+                kept({"text": "b"}, first, second, group="each"),
+            ),
+            kept({"content": b"no frame"}, group="each"),
+            kept({"close": 4000}, group="each"),
+        ]
+        toy.layer.perform(sends)
+        rest = [f"each {offset} skipped\n" for offset in (2, 3, 4)]
+        assert lines(one, 4) == ["each 1 skipped\n", *rest]
+        assert lines(two, 4) == ["each 1\na", *rest]
+        for client in (one, two):
+            with pytest.raises(ConnectionClosed) as closed:
+                client.recv(10)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4000
 
 
 def test_a_plain_reader_can_stand_in_for_a_worker(server: ServerProcess, redis_url: str) -> None:

@@ -65,6 +65,37 @@ def test_neighbours(crew, layer_settings, edge, capsys):
     assert "Traceback" not in said
 
 
+class Cut(Refusing):
+    """A refusing layer of which the first commit that is not refused is performed unheard."""
+
+    is_cut = False
+
+    def commit(self, worker, done, *arguments, **named):
+        """As usual, but for that one's answer."""
+        committed = super().commit(worker, done, *arguments, **named)
+        if done and not self.is_cut:
+            self.is_cut = True
+            raise LayerUnavailable("the connection was cut")
+        return committed
+
+
+def test_neighbours_and_a_cut(crew, layer_settings, edge):
+    """A cut while refused units are settled one by one makes none of the others run again."""
+    begun = []
+
+    def page(request, _):
+        begun.append(request.path)
+        return Response(f"page {request.path}")
+
+    app = App([get("/good", page), get("/bad", page)])
+    channels = [edge.request("GET", path) for path in ("/bad", "/good", "/good")]
+    crew.start("one", app, Cut(layer_settings, sends(b"page /bad")), budget_s=10.0)
+    answers = [edge.response(channel)[0] for channel in channels]
+    assert [status for status, _, _ in answers] == [503, 200, 200]
+    assert edge.response(edge.request("GET", "/good"))[0][0] == 200
+    assert begun == ["/bad", *["/good"] * 3]
+
+
 def test_failures_that_are_refused(crew, layer, layer_settings, edge, capsys):
     """Where not even the failure is taken, the unit ends without effects; the worker goes on."""
     app = App([get("/bad", lambda *_: Response("x")), get("/good", lambda *_: Response("good"))])

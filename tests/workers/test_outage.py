@@ -15,7 +15,9 @@ from channel_layer.redis_blocking import RedisLayer
 from shared.errors import LayerUnavailable, StepRefused
 from shared.settings import LayerSettings
 from tests.system.relay import Relay
+from tests.workers.crew import Crew
 from workers.outage import Outage
+from workers.routing import App, job
 
 
 class Clock(threading.Event):
@@ -180,4 +182,72 @@ def test_broker_that_stands_still(pool_at, valkey):
         layer.send("test.tick", {"line": number})
     assert tally(layer, 19) == dict.fromkeys(range(1, 20), 1)
     made.stop()
+    layer.close()
+
+
+class Past:
+    """A broker that can be taken back to an earlier moment, as one that had not yet written."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self.valkey = EmbeddedValkey(folder / "valkey", appendfsync="always")
+        self.valkey.start()
+
+    def keep(self):
+        """The moment to come back to."""
+        shutil.copytree(self._folder / "valkey", self._folder / "kept")
+
+    def come_back(self):
+        """Another life of the broker, with the data of then."""
+        self.valkey.kill()
+        shutil.rmtree(self._folder / "valkey")
+        shutil.copytree(self._folder / "kept", self._folder / "valkey")
+        self.valkey.start()
+
+
+@pytest.fixture
+def past(tmp_path):
+    """A broker with a past."""
+    made = Past(tmp_path)
+    yield made
+    made.valkey.stop()
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_lease_that_a_restart_brought_back(past, is_known):
+    """What a worker had ended comes back to it with a broker's past, and is handled as attempt 2.
+
+    So it is whether the broker of then knows what the worker has in hand meanwhile, or not.
+    """
+    settings = LayerSettings(past.valkey.url)
+    layer, crew = RedisLayer(settings), Crew(settings)
+    handled, begun, may_end, again = [], threading.Event(), threading.Event(), threading.Event()
+
+    def run(message, _, attempt):
+        handled.append((message["line"], attempt.attempt))
+        if len(handled) == 1:
+            past.keep()
+        elif len(handled) == 2:
+            begun.set()
+            may_end.wait(10)
+        elif message["line"] == 1:
+            again.set()
+
+    layer.send("test.run", {"line": 1})
+    if is_known:
+        layer.send("test.run", {"line": 2})
+    crew.start("one", App([job("test.run", run)]), budget_s=0.0)
+    try:
+        if not is_known:
+            while layer.held("one") or not handled:
+                threading.Event().wait(0.01)
+            layer.send("test.run", {"line": 2})
+        assert begun.wait(5)
+        past.come_back()
+        may_end.set()
+        assert again.wait(5)
+    finally:
+        crew.stop()
+    assert handled == [(1, 1), (2, 1), (1, 2)]
+    assert layer.held("one") == ()
     layer.close()

@@ -4,7 +4,8 @@ from random import Random
 
 import pytest
 
-from channel_layer.layer import OpenSocket, Reaped, Reclaimed, Send
+from channel_layer.answers import Reaped, Reclaimed
+from channel_layer.layer import OpenSocket, Send
 from shared import codec
 from shared.errors import LayerUnavailable, StepRefused
 from shared.messages import REAPED_CODE, REAPED_ORDER, WsConnect, WsDisconnect

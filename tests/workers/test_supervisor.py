@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -259,6 +260,24 @@ def test_stuck(pool, edge, tmp_path, await_fact):
     os.kill(child, signal.SIGSTOP)
     made.await_log("child_stuck")
     assert edge.response(edge.request("GET", "/"))[0][0] == 200
+
+
+def test_frozen_together(pool, edge, await_fact):
+    """A pool that stood still as a whole for longer than its limit goes on with its children."""
+    made = pool("--processes", "2", "--stuck-time", "10")
+    children = made.children()
+    every = [made.process.pid, *children]
+    for pid in every:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(13)  # the fact is the time itself
+    os.kill(made.process.pid, signal.SIGCONT)
+    # The children do not say in the same instant that they live.
+    time.sleep(0.5)
+    for pid in children:
+        os.kill(pid, signal.SIGCONT)
+    assert edge.response(edge.request("GET", "/"))[0][0] == 200
+    assert made.children() == children
+    assert "child_stuck" not in made.text()
 
 
 @pytest.mark.parametrize(

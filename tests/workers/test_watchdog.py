@@ -6,7 +6,7 @@ from random import Random
 
 from channel_layer.layer import Kind
 from channel_layer.redis_blocking import RedisLayer
-from shared.errors import StepRefused
+from shared.errors import LayerUnavailable, StepRefused
 from shared.settings import LayerSettings
 from workers.handling import Handling
 from workers.routing import App, get
@@ -140,6 +140,39 @@ def test_refused(crew, edge, layer_settings, capsys):
     assert edge.response(channels[2])[0][2] == b"short"
     may_end.set()
     assert [edge.response(channel)[0][2] for channel in channels[:2]] == [b"short", b"long"]
+
+
+class Hanging(RedisLayer):
+    """A layer that never answers a commit in time."""
+
+    asked = 0
+
+    def commit(self, *arguments, **named):
+        """Never."""
+        self.asked += 1
+        raise LayerUnavailable("no answer in 20 s")
+
+
+def test_a_broker_that_hangs(crew, edge, layer_settings):
+    """It is asked for one busy worker in a round, however many are; each call is announced."""
+    may_end = threading.Event()
+
+    def wait(*_):
+        may_end.wait(10)
+        return Response("long")
+
+    app = App([get("/", wait)])
+    workers = [crew.start(name, app, batch=1) for name in ("one", "two", "three")]
+    channels = [edge.request("GET", "/") for _ in workers]
+    while not all(worker.desk.in_hand() for worker in workers):
+        may_end.wait(0.01)
+    hanging, said = Hanging(layer_settings), []
+    dog = Watchdog(hanging, workers, Handling(app, lambda _: b"", Random(1)), 0.0)
+    assert not dog.look(lambda: said.append(hanging.asked))
+    assert (hanging.asked, said) == (1, [0])
+    hanging.close()
+    may_end.set()
+    assert [edge.response(channel)[0][2] for channel in channels] == [b"long"] * 3
 
 
 def test_overdue(crew, edge):

@@ -34,6 +34,22 @@ def test_chained():
     ]
 
 
+def test_what_comes_back():
+    """Of what is held here, only the unknown is added; what was begun comes as another attempt."""
+    desk = Desk()
+    desk.put([entry(1), entry(2), entry(3)])
+    for number in (1, 2):
+        unit = desk.claim(0.0, 1.0)
+        assert [one.id for one in unit] == [number]
+        desk.finish(handled(unit))
+    ended, _ = desk.collect()
+    desk.restore([ended])
+    desk.put_held(map(entry, (1, 2, 3, 4, 5)), elsewhere={5})
+    units = [desk.claim(0.0, 1.0) for _ in range(3)]
+    assert [(one.id, one.attempt) for (one,) in units] == [(3, 1), (2, 2), (4, 1)]
+    assert desk.claim(0.0, 1.0) is None
+
+
 def test_order():
     """Units are claimed in the order in which they were put."""
     desk = Desk()
