@@ -150,13 +150,15 @@ start_valkey() {
     valkey_pid=$!
     # Opened for reading and writing, so that neither end waits for the other.
     exec 3<>"$url_pipe"
-    local waited=0
-    while ! IFS= read -r -t 0.2 REDIS_URL <&3; do
+    local waited=0 part=""
+    # When its time is over, read has taken what came until then.
+    while ! IFS= read -r -t 0.2 part <&3; do
+        REDIS_URL=${REDIS_URL:-}$part
         is_alive "$valkey_pid" || fail "the bundled Valkey did not start (its message is above)"
         waited=$((waited + 1))
         [ "$waited" -lt 150 ] || fail "the bundled Valkey did not answer within 30 seconds"
     done
-    export REDIS_URL
+    export REDIS_URL=${REDIS_URL:-}$part
 }
 
 start_server() {

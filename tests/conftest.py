@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+import signal
 import subprocess
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -20,6 +21,10 @@ hypothesis.settings.register_profile(
     "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("house")
+
+# A shell that starts us in the background ignores SIGINT for us, and so would all that we start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = itertools.count(1)
 
