@@ -12,7 +12,7 @@ from typing import Any
 import click
 from twisted.logger import STDLibLogObserver, globalLogBeginner
 
-from interface_server.settings import ServerSettings, server_options
+from interface_server.settings import SectionedCommand, ServerSettings, server_options
 from shared.errors import ConfigurationError
 from shared.logs import configure_logging, get_logger
 from shared.process_memory import collect_seldom, give_memory_back
@@ -31,7 +31,7 @@ Sizes may be written as 65536, 64k or 16m. Every option can be set by its enviro
 """
 
 
-@click.command(name="interface_server", help=_HELP)
+@click.command(name="interface_server", cls=SectionedCommand, help=_HELP)
 @server_options
 @layer_options
 @log_options

@@ -1,0 +1,36 @@
+"""Every setting of the interface server: one class of all sections, and the options of its command.
+
+Each is written once, in the module of its section. Redis and logging are set in `shared.settings`.
+"""
+
+from dataclasses import dataclass
+
+from interface_server.settings.files import FileSettings
+from interface_server.settings.http import HttpSettings
+from interface_server.settings.listening import ListenSettings
+from interface_server.settings.options import MIB, Mount, SectionedCommand, options_of
+from interface_server.settings.running import RunningSettings
+from interface_server.settings.websocket import WebSocketSettings
+from shared.errors import ConfigurationError
+
+__all__ = ["Mount", "SectionedCommand", "ServerSettings", "server_options"]
+
+
+@dataclass(frozen=True)
+class ServerSettings(
+    ListenSettings, FileSettings, HttpSettings, WebSocketSettings, RunningSettings
+):
+    """What an interface server needs to know; sizes in bytes, times in seconds (`_s`)."""
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that no message could carry. Raises: ConfigurationError."""
+        for name in ("inline_body", "max_message"):
+            if getattr(self, name) > MIB:
+                raise ConfigurationError(
+                    f"{name}: expected at most {MIB} bytes, what one message of the channel "
+                    f"layer carries, got {getattr(self, name)}"
+                )
+
+
+server_options = options_of(ServerSettings, "server")
+"""A click command with every option; it receives one `server: ServerSettings`."""

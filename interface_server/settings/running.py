@@ -1,0 +1,28 @@
+"""How the server tells what it does, and how it ends."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import click
+
+from interface_server.settings.options import SECONDS, setting
+
+
+@dataclass(frozen=True)
+class RunningSettings:
+    """Times in seconds."""
+
+    SECTION: ClassVar[str] = "Running and stopping"
+
+    log_addresses: bool = setting(
+        True,
+        bool,
+        "Whether the access log shows the clients' addresses.",
+        flags=("--log-addresses/--no-log-addresses",),
+    )
+    grace_s: float = setting(10.0, SECONDS, "Seconds that running requests get at a stop.")
+    drain_rate: float = setting(
+        500.0,
+        click.FloatRange(min=1),
+        "Sockets closed each second at a stop; faster if half of --grace would not do.",
+    )
