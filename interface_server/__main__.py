@@ -54,11 +54,10 @@ def _run(reactor: Any, server: ServerSettings, layer: LayerSettings) -> None:
         service.start()
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
-    host, port = service.address
-    shown = f"[{host}]" if ":" in host else host
-    click.echo(f"interface server listens on http://{shown}:{port}/")
+    for url in service.urls:
+        click.echo(f"interface server listens on {url}")
     log = get_logger("interface_server")
-    log.info("started", address=f"{shown}:{port}", redis=layer.public_url, pid=os.getpid())
+    log.info("started", address=",".join(service.urls), redis=layer.public_url, pid=os.getpid())
     reactor.addSystemEventTrigger("before", "shutdown", service.stop)
     reactor.callWhenRunning(_take_signals, reactor)
     collect_seldom()

@@ -13,8 +13,9 @@ from interface_server.broadcasts import Broadcast
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
-    from twisted.internet.interfaces import IAddress, IProtocol
+    from twisted.internet.interfaces import IProtocol
 
+    from interface_server.proxies import Peer
     from interface_server.settings import ServerSettings
     from interface_server.static_files import StaticFiles
     from interface_server.wires import TcpTransport
@@ -101,13 +102,13 @@ class Gateway(Protocol):
         """Seconds since the epoch."""
 
     def upgraded(
-        self, transport: "TcpTransport", head: bytes, rest: bytes, peer: "IAddress"
+        self, transport: "TcpTransport", head: bytes, rest: bytes, seen: "Peer"
     ) -> "IProtocol":
         """Take over a transport on which a checked WebSocket handshake arrived.
 
         `head` is the raw request head up to and with its blank line, `rest` what came behind
-        it. The protocol that is returned is connected (`makeConnection`) and has been given
-        both; the caller only points the transport at it.
+        it, `seen` the connection's two ends. The protocol that is returned is connected
+        (`makeConnection`) and has been given both; the caller only hands the transport over.
         """
 
     def health(self) -> tuple[int, bytes]:

@@ -18,7 +18,7 @@ from interface_server.http_parts import HttpParts
 from interface_server.http_row import AnswerRow, Deadline
 from interface_server.lazy_timer import LazyTimer
 from interface_server.proxies import Peer, address_of
-from interface_server.wires import TcpTransport
+from interface_server.wires import TcpTransport, hand_over
 from shared.logs import get_logger
 
 WORTH_A_LINE = frozenset({"http.stalled", "http.output_overflow"})
@@ -41,23 +41,25 @@ class Phase(enum.Enum):
 
 
 class HttpFactory(Factory):
-    """Makes the connections; `parts` is what they share."""
+    """Makes the connections; `parts` is what they share, `scheme` what their requests came by."""
 
     noisy = False
 
-    def __init__(self, parts: HttpParts) -> None:
+    def __init__(self, parts: HttpParts, scheme: str = "http") -> None:
         self.parts = parts
+        self.scheme = scheme
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:  # noqa: N802  the interface's name
         """A connection to `addr`."""
-        return HttpConnection(self.parts)
+        return HttpConnection(self.parts, self.scheme)
 
 
 class HttpConnection(Protocol):
     """The protocol of one client: owner of its intake and of its row of answers."""
 
-    def __init__(self, parts: HttpParts) -> None:
+    def __init__(self, parts: HttpParts, scheme: str) -> None:
         self._parts = parts
+        self._scheme = scheme
         self._clock = parts.clock
         self._settings = parts.gateway.settings
         self._timer = LazyTimer(parts.clock, self._on_time)
@@ -70,7 +72,7 @@ class HttpConnection(Protocol):
     def connectionMade(self) -> None:  # noqa: N802
         """A client is here."""
         wire = self._wire = cast(TcpTransport, self.transport)
-        self._seen = Peer(address_of(wire.getPeer()), address_of(wire.getHost()))
+        self._seen = Peer(address_of(wire.getPeer()), address_of(wire.getHost()), self._scheme)
         if self._seen.client is not None:
             wire.setTcpNoDelay(True)
             wire.setTcpKeepAlive(True)
@@ -145,7 +147,7 @@ class HttpConnection(Protocol):
         self._let_go()
         if not self._is_reading:
             wire.resumeProducing()
-        wire.protocol = self._parts.gateway.upgraded(wire, head, rest, wire.getPeer())
+        hand_over(wire, self._parts.gateway.upgraded(wire, head, rest, self._seen))
 
     def watch(self, at: float) -> None:
         """There is a new deadline."""

@@ -14,8 +14,7 @@ from typing import Any
 
 from twisted.internet import defer
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 
 from channel_layer.answers import Outcome
@@ -27,7 +26,8 @@ from interface_server.health import Vitals, health
 from interface_server.http1 import HttpFactory
 from interface_server.http_messages import parse_head
 from interface_server.http_parts import HttpParts
-from interface_server.proxies import Peer, address_of
+from interface_server.listening.listeners import Listeners
+from interface_server.proxies import Peer
 from interface_server.reply_pump import ReplyPump
 from interface_server.settings import ServerSettings
 from interface_server.static_files import StaticFiles
@@ -35,7 +35,7 @@ from interface_server.wires import Call, TcpTransport
 from interface_server.ws_handshake import canonical_head, ws_connect
 from interface_server.ws_protocol import session_limits, socket_class, socket_factory
 from interface_server.ws_socket import Socket
-from shared.errors import ConfigurationError, LayerError
+from shared.errors import LayerError
 from shared.logs import AccessLog, get_logger
 from shared.settings import LayerSettings
 
@@ -84,29 +84,20 @@ class Service:
         self._limits = session_limits(settings)
         self._sockets: set[Socket] = set()
         self._sockets_gone: Deferred[None] | None = None
-        self._port: Any = None
+        self._listeners = Listeners(reactor, settings, HttpFactory(self._http))
         self._heartbeat: Call | None = None
 
     @property
-    def address(self) -> tuple[str, int]:
-        """Host and port on which it listens."""
-        host = self._port.getHost()
-        return host.host, host.port
+    def urls(self) -> tuple[str, ...]:
+        """Where it listens, as a person would open it."""
+        return self._listeners.urls
 
     def start(self) -> None:
         """Listen, and begin to reach for the layer; requests wait until it is there.
 
-        Raises: ConfigurationError when the port cannot be listened on.
+        Raises: ConfigurationError when an address cannot be listened on.
         """
-        settings = self.settings
-        try:
-            self._port = self._reactor.listenTCP(
-                settings.port, HttpFactory(self._http), settings.backlog, settings.host
-            )
-        except CannotListenError as error:
-            raise ConfigurationError(
-                f"cannot listen on {settings.host}:{settings.port}: {error.socketError}"
-            ) from error
+        self._listeners.start()
         # It fails only when the layer is closed before it was ever up, which its own log tells.
         self._layer.start().addErrback(lambda _: None)
         self._pump.start()
@@ -121,7 +112,7 @@ class Service:
             return
         self._is_stopping = True
         log.info("stopping", grace_s=self.settings.grace_s, sockets=len(self._sockets))
-        await self._port.stopListening()
+        await self._listeners.stop()
         ended: list[Deferred[Any]] = [self._http.drain(), *self._drain_sockets()]
         last_words_s = min(LAST_WORDS_S, self.settings.grace_s / 2)
         waits_s = self.settings.grace_s - last_words_s
@@ -211,12 +202,9 @@ class Service:
         """Seconds since the epoch."""
         return time.time()
 
-    def upgraded(
-        self, transport: TcpTransport, head: bytes, rest: bytes, peer: IAddress
-    ) -> IProtocol:
+    def upgraded(self, transport: TcpTransport, head: bytes, rest: bytes, seen: Peer) -> IProtocol:
         """Take over a transport on which a checked WebSocket handshake arrived."""
         parsed = parse_head(head, self.settings.max_headers)
-        seen = Peer(address_of(peer), address_of(transport.getHost()))
         connect = ws_connect(
             parsed,
             self._http.proxies.peer(seen, parsed.headers),

@@ -77,6 +77,16 @@ class TcpTransport(Protocol):
         """This end."""
 
 
+def direct_write(transport: Any) -> Callable[[bytes], int | BaseException] | None:
+    """The way around the transport's own buffer to the kernel; None where it has none (TLS)."""
+    return getattr(transport, "writeSomeData", None)
+
+
+def hand_over(transport: Any, protocol: Any) -> None:
+    """Let `protocol`, which is connected already, hear what comes on `transport` from now on."""
+    transport.protocol = protocol
+
+
 def wait(clock: Clock, seconds: float) -> Deferred[None]:
     """Fires after that time."""
     over: Deferred[None] = Deferred()

@@ -16,7 +16,6 @@ import h11
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
-from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 
 from channel_layer.answers import Outcome, Verdict
@@ -24,6 +23,7 @@ from channel_layer.layer import Drop, Entry, Kind, Operation, Send
 from interface_server.gateway import Receiver
 from interface_server.http1 import HttpFactory
 from interface_server.http_parts import HttpParts
+from interface_server.proxies import Peer
 from interface_server.settings import ServerSettings
 from interface_server.static_files import StaticFiles
 from shared import codec
@@ -92,7 +92,7 @@ class Site:
     def wall_clock(self) -> float:
         return time.time()
 
-    def upgraded(self, transport: Any, head: bytes, rest: bytes, peer: IAddress) -> Any:
+    def upgraded(self, transport: Any, head: bytes, rest: bytes, seen: Peer) -> Any:
         self.upgrades.append((head, rest))
         echo = Echo()
         echo.makeConnection(transport)
