@@ -1,13 +1,14 @@
 """What goes out on one HTTP connection, in order and never more than its reader can take.
 
 While the reader keeps up, bytes go straight to the kernel, at half the cost of Twisted's buffer;
-else they are held up to a bound and given to the transport a piece at a time. Knows no request.
+else, and where the transport has no such way, they are held up to a bound and given to the
+transport a piece at a time. Knows no request.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from interface_server.wires import Clock, TcpTransport
+from interface_server.wires import Clock, TcpTransport, direct_write
 from shared.logs import get_logger
 
 PIECE = 128 * 1024
@@ -34,6 +35,7 @@ class Output:
         "_queue",
         "_then",
         "_transport",
+        "_write_now",
         "behind_since",
     )
 
@@ -46,6 +48,7 @@ class Output:
         on_broken: Callable[[str], None],
     ) -> None:
         self._transport = transport
+        self._write_now = direct_write(transport)
         self._clock = clock
         self._limit = limit
         self._on_move = on_move
@@ -57,8 +60,8 @@ class Output:
 
     def write(self, piece: bytes) -> None:
         """Send bytes behind what was given before."""
-        if self.behind_since is None:
-            sent = self._transport.writeSomeData(piece)
+        if self.behind_since is None and self._write_now is not None:
+            sent = self._write_now(piece)
             if sent == len(piece):
                 return
             if isinstance(sent, int):
@@ -92,6 +95,7 @@ class Output:
 
     def let_go(self) -> None:
         """Hold the transport no more; nothing can be written any more."""
+        self._write_now = None
         del self._transport
 
     def resumeProducing(self) -> None:  # noqa: N802  the interface's name

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 
+DirectWrite = Callable[[bytes], int | BaseException]
+"""Gives bytes to the kernel at once; how many it took, or why it takes no more."""
+
 
 class Call(Protocol):
     """A call that is due later."""
@@ -77,14 +80,24 @@ class TcpTransport(Protocol):
         """This end."""
 
 
-def direct_write(transport: Any) -> Callable[[bytes], int | BaseException] | None:
-    """The way around the transport's own buffer to the kernel; None where it has none (TLS)."""
-    return getattr(transport, "writeSomeData", None)
+def direct_write(transport: Any) -> DirectWrite | None:
+    """The way around the transport's own buffer to the kernel; None where it has none.
+
+    It must be the transport's own: what wraps another one (Twisted's TLS) gives away that one's
+    attributes as if they were its own, and bytes would go out in the clear.
+    """
+    if getattr(type(transport), "writeSomeData", None) is None or getattr(transport, "TLS", False):
+        return None
+    direct: DirectWrite = transport.writeSomeData
+    return direct
 
 
 def hand_over(transport: Any, protocol: Any) -> None:
     """Let `protocol`, which is connected already, hear what comes on `transport` from now on."""
-    transport.protocol = protocol
+    if hasattr(transport, "wrappedProtocol"):  # Twisted's TLS and what else wraps a transport
+        transport.wrappedProtocol = protocol
+    else:
+        transport.protocol = protocol
 
 
 def wait(clock: Clock, seconds: float) -> Deferred[None]:

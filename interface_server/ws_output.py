@@ -5,9 +5,9 @@ broadcast to thousands feels. Knows no frames and no session.
 """
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-from interface_server.wires import TcpTransport
+from interface_server.wires import DirectWrite, TcpTransport, direct_write
 
 
 class SocketOutput:
@@ -35,7 +35,7 @@ class SocketOutput:
         self._transport: Any = transport
         self._limit_bytes = limit_bytes
         self._on_overflow = on_overflow
-        self._write_now: Callable[[bytes], int | BaseException] | None = None
+        self._write_now: DirectWrite | None = None
         """The transport's direct way, once it is known that it holds nothing back."""
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
@@ -96,8 +96,7 @@ class SocketOutput:
             self._is_pulled = False
             self._transport.unregisterProducer()
             if not self._is_ended:
-                direct = getattr(self._transport, "writeSomeData", None)
-                self._write_now = cast(Callable[[bytes], int | BaseException] | None, direct)
+                self._write_now = direct_write(self._transport)
 
     def stopProducing(self) -> None:  # noqa: N802
         """The connection is lost, or about to be: write nothing more."""
