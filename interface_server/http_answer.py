@@ -49,10 +49,32 @@ class Running(Protocol):
         """The connection ended."""
 
 
+class Framing(Protocol):
+    """A response as bytes, in the form of one version of HTTP; `ResponseFraming` is HTTP/1's."""
+
+    closes: bool
+    """Whether the connection must end behind the response."""
+
+    def whole(self, response: HttpResponse, fixed: bytes) -> bytes:
+        """All of a response whose content is complete; `fixed` are Date and Server."""
+
+    def start(
+        self, status: int, headers: Headers, content: bytes, fixed: bytes, length: int | None = None
+    ) -> bytes:
+        """The head and first content of a response whose content comes in pieces.
+
+        Raises: FramingBroken.
+        """
+
+    def more(self, content: bytes, is_last: bool) -> bytes:
+        """The next piece. Raises: FramingBroken."""
+
+
 class Answer:
     """One request's answer; `status` is 0 until its head is written.
 
-    `head` is None for a request that could not be read. `held` is its owner's.
+    `head` is None for a request that could not be read. `held` is its owner's. `framing` is
+    HTTP/1's when none is given.
     """
 
     __slots__ = (
@@ -71,7 +93,13 @@ class Answer:
     )
 
     def __init__(
-        self, owner: AnswerOwner, head: RequestHead | None, peer: Peer, started: float, closes: bool
+        self,
+        owner: AnswerOwner,
+        head: RequestHead | None,
+        peer: Peer,
+        started: float,
+        closes: bool,
+        framing: Framing | None = None,
     ) -> None:
         self._owner = owner
         self.method = head.method if head else "-"
@@ -84,7 +112,10 @@ class Answer:
         self.exchange: Running | None = None
         self.held: list[bytes | Iterator[bytes]] = []
         self._is_head = self.method == "HEAD"
-        self._framing = ResponseFraming(head.http_version if head else "1.1", self._is_head, closes)
+        if framing is None:
+            version = head.http_version if head else "1.1"
+            framing = ResponseFraming(version, self._is_head, closes)
+        self._framing = framing
 
     @property
     def closes(self) -> bool:

@@ -3,6 +3,7 @@
 Decides nothing about which response it is; the clock comes in as an argument.
 """
 
+from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 
@@ -17,7 +18,7 @@ _STATUS_LINES = {
 }
 _LAST_CHUNK = b"0\r\n\r\n"
 
-_OURS = frozenset(
+OURS = frozenset(
     {
         b"connection",
         b"content-length",
@@ -152,6 +153,13 @@ class ResponseFraming:
         return b"Connection: keep-alive\r\n\r\n" if self._http_1_0 else b"\r\n"
 
 
+def only_length(values: Sequence[bytes]) -> int | None:
+    """The Content-Length that these values say; None where there is not one valid one."""
+    if len(values) == 1 and values[0].isdigit() and len(values[0]) < 19:
+        return int(values[0])
+    return None
+
+
 def own_page(status: int, detail: str, headers: Headers = ()) -> HttpResponse:
     """A plain page of this server's own."""
     text = f"{status} {_phrase(status)}\n\n{detail}\n".encode()
@@ -184,10 +192,8 @@ def _kept(headers: Headers) -> tuple[list[bytes], int | None]:
     lengths = []
     for name, value in headers:
         lower = name.lower()
-        if lower not in _OURS:
+        if lower not in OURS:
             lines.append(b"%b: %b\r\n" % (name, value))
         elif lower == b"content-length":
             lengths.append(value)
-    if len(lengths) == 1 and lengths[0].isdigit() and len(lengths[0]) < 19:
-        return lines, int(lengths[0])
-    return lines, None
+    return lines, only_length(lengths)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from interface_server.settings.files import FileSettings
 from interface_server.settings.http import HttpSettings
+from interface_server.settings.http2 import Http2Settings
 from interface_server.settings.listening import ListenSettings
 from interface_server.settings.options import MIB, Mount, SectionedCommand, options_of
 from interface_server.settings.running import RunningSettings
@@ -18,7 +19,7 @@ __all__ = ["Mount", "SectionedCommand", "ServerSettings", "server_options"]
 
 @dataclass(frozen=True)
 class ServerSettings(
-    ListenSettings, FileSettings, HttpSettings, WebSocketSettings, RunningSettings
+    ListenSettings, FileSettings, HttpSettings, Http2Settings, WebSocketSettings, RunningSettings
 ):
     """What an interface server needs to know; sizes in bytes, times in seconds (`_s`)."""
 
