@@ -23,10 +23,10 @@ from channel_layer.redis_twisted import TwistedLayer
 from interface_server.draining import SocketDrain
 from interface_server.gateway import Receiver
 from interface_server.health import Vitals, health
-from interface_server.http1 import HttpFactory
 from interface_server.http_messages import parse_head
 from interface_server.http_parts import HttpParts
 from interface_server.listening.listeners import Listeners
+from interface_server.listening.stack import Stack
 from interface_server.proxies import Peer
 from interface_server.reply_pump import ReplyPump
 from interface_server.settings import ServerSettings
@@ -84,7 +84,7 @@ class Service:
         self._limits = session_limits(settings)
         self._sockets: set[Socket] = set()
         self._sockets_gone: Deferred[None] | None = None
-        self._listeners = Listeners(reactor, settings, HttpFactory(self._http))
+        self._listeners = Listeners(reactor, settings, Stack(self._http))
         self._heartbeat: Call | None = None
 
     @property

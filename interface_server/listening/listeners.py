@@ -1,49 +1,92 @@
 """All places where one process listens: opened together, closed together.
 
-Builds the stack of protocols that a new connection goes through; serves none itself.
+The sockets come from `opening.py`, what is done with connections from `stack.py`.
 """
 
+import os
 from typing import Any
 
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.error import CannotListenError
-from twisted.internet.protocol import Factory
+from twisted.internet.endpoints import serverFromString
+from twisted.python.failure import Failure
 
+from interface_server.listening.doors import Door
+from interface_server.listening.opening import Kind, Listener, OpenSocket, open_all, url_of
+from interface_server.listening.stack import Stack
 from interface_server.settings import ServerSettings
 from shared.errors import ConfigurationError
 
 
 class Listeners:
-    """Listens where `settings` say; connections are made by `factory`."""
+    """Listens where `settings` say, or on the sockets in `opened`; `stack` makes the protocols."""
 
-    def __init__(self, reactor: Any, settings: ServerSettings, factory: Factory) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        settings: ServerSettings,
+        stack: Stack,
+        opened: list[OpenSocket] | None = None,
+    ) -> None:
         self._reactor = reactor
         self._settings = settings
-        self._factory = factory
+        self._stack = stack
+        self._opened = opened
+        self._doors: list[Door] = []
         self._ports: list[Any] = []
+        self._urls: list[str] = []
 
     @property
     def urls(self) -> tuple[str, ...]:
         """The addresses as a person would open them."""
-        return tuple(_url(port.getHost()) for port in self._ports)
+        return tuple(self._urls)
 
     def start(self) -> None:
         """Listen. Raises: ConfigurationError when an address cannot be had."""
-        host, port = self._settings.host, self._settings.port
+        opened = self._opened
+        if opened is None:
+            opened = open_all(self._settings, os.environ)
+        for each in opened:
+            self._open(each, self._stack.factory(each.listener))
         try:
-            listening = self._reactor.listenTCP(port, self._factory, self._settings.backlog, host)
-        except CannotListenError as error:
-            raise ConfigurationError(
-                f"cannot listen on {host}:{port}: {error.socketError}"
-            ) from error
-        self._ports.append(listening)
+            for text in self._settings.endpoint:
+                self._listen_at(text)
+        except ConfigurationError:
+            self.stop()
+            raise
 
     def stop(self) -> Deferred[Any]:
         """Take no new connection; fires when every place is closed."""
+        doors, self._doors = self._doors, []
+        for door in doors:
+            door.close()
         ports, self._ports = self._ports, []
         return gatherResults([port.stopListening() for port in ports])
 
+    def _open(self, opened: OpenSocket, factory: Any) -> None:
+        door = Door(self._reactor, opened, factory)
+        door.open()
+        self._doors.append(door)
+        self._urls.append(url_of(opened.socket, self._stack.scheme(opened.listener)))
 
-def _url(address: Any) -> str:
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return f"http://{host}:{address.port}/"
+    def _listen_at(self, text: str) -> None:
+        """Let Twisted open an endpoint and wrap our factory, then take its socket over."""
+        listener = Listener(Kind.ENDPOINT, text, is_tls=text.startswith("ssl:"))
+        failures: list[Failure] = []
+        ports: list[Any] = []
+        try:
+            endpoint: Any = serverFromString(self._reactor, text)
+            listening = endpoint.listen(self._stack.factory(listener))
+        except (ValueError, TypeError, LookupError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            raise ConfigurationError(f"--endpoint {text}: {reason}") from error
+        listening.addCallbacks(ports.append, failures.append)
+        if failures:
+            raise ConfigurationError(f"cannot listen at {text}: {failures[0].getErrorMessage()}")
+        if not ports or not isinstance(ports[0], tcp.Port):
+            raise ConfigurationError(f"--endpoint {text}: expected one that opens a stream socket")
+        taken = ports[0].socket.dup()
+        taken.setblocking(False)
+        self._open(OpenSocket(listener, taken), ports[0].factory)
+        ports[0].stopReading()
+        self._ports.append(ports[0])

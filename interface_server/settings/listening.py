@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import click
 
+from interface_server.settings.addresses import TcpPlace, bind, file_mode, unix_path
 from interface_server.settings.options import COUNT, network, root_path, setting
 
 
@@ -14,9 +15,49 @@ class ListenSettings:
 
     SECTION: ClassVar[str] = "Listening"
 
-    host: str = setting("127.0.0.1", str, "Address to listen on; 0.0.0.0 or :: for all.")
+    bind: tuple[TcpPlace, ...] = setting(
+        (),
+        bind,
+        "Address to listen on, IPv6 with a port in brackets; 0.0.0.0 or :: for all. May be "
+        "repeated. 127.0.0.1 when no place of any kind is named.",
+        flags=("-b", "--bind", "--host"),
+        environment=("CHANNELS_BIND", "CHANNELS_HOST"),
+        metavar="HOST[:PORT]",
+    )
     port: int = setting(
-        8000, click.IntRange(0, 65535), "Port; 0 takes a free one.", environment="PORT"
+        8000,
+        click.IntRange(0, 65535),
+        "Port of each --bind that names none; 0 takes a free one.",
+        flags=("-p", "--port"),
+        environment="PORT",
+    )
+    unix_socket: tuple[str, ...] = setting(
+        (),
+        unix_path,
+        "UNIX socket to listen on, for a proxy on this machine. May be repeated.",
+        flags=("-u", "--unix-socket"),
+        metavar="PATH",
+    )
+    unix_mode: int = setting(
+        0o660,
+        file_mode,
+        "Who may connect to the UNIX sockets, as for chmod.",
+        metavar="OCTAL",
+        show_default="660",
+    )
+    fd: tuple[int, ...] = setting(
+        (),
+        click.IntRange(0),
+        "Descriptor of a socket that listens already. May be repeated. Sockets that systemd "
+        "passes (LISTEN_FDS) are used without it.",
+    )
+    endpoint: tuple[str, ...] = setting(
+        (),
+        str,
+        "Twisted endpoint to listen on, as in 'ssl:443:privateKey=key.pem:certKey=cert.pem'. May "
+        "be repeated (in the variable: separated by blanks).",
+        flags=("-e", "--endpoint"),
+        metavar="STRING",
     )
     # Twisted's 50 drops a crowd that reconnects.
     backlog: int = setting(8192, COUNT, "Connections that may wait to be accepted.")

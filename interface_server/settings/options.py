@@ -66,7 +66,7 @@ def setting(
     help_: str,
     *,
     flags: Sequence[str] = (),
-    environment: str = "",
+    environment: str | Sequence[str] = "",
     **more: Any,
 ) -> Any:
     """A dataclass field that is also an option; `more` goes to click.

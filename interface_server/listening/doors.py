@@ -1,0 +1,172 @@
+"""Accepts the connections of one listening socket, a few at a time so that several processes share
+them evenly, and makes their transports.
+
+Who may come in is decided by `admission.py`; what is spoken then, by the factory.
+"""
+
+import errno
+import socket
+from typing import Any
+
+from twisted.internet import tcp
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.python.failure import Failure
+
+from interface_server.listening.opening import OpenSocket
+from shared.logs import get_logger
+
+BATCH = 16
+"""Connections accepted in one turn of the reactor."""
+
+NO_FILES_PAUSE_S = 0.5
+"""How long nothing is accepted when the system has no file left for one more connection."""
+
+_NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_ONE_LESS = (errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.EINTR)
+_MAPPED = "::ffff:"
+
+End = IPv4Address | IPv6Address | UNIXAddress
+"""One end of a connection."""
+
+log = get_logger("interface_server.listening")
+
+
+class Wire(tcp.Server):
+    """The transport of one connection.
+
+    What a PROXY protocol header says about its two ends may take the place of the socket's own.
+    """
+
+    logstr = "connection"
+
+    def __init__(
+        self, accepted: socket.socket, protocol: Any, peer: End, door: "Door", reactor: Any
+    ) -> None:
+        # Connection's: Server's makes strings of the address that nobody here reads.
+        tcp.Connection.__init__(self, accepted, protocol, reactor)
+        self._door = door
+        self._peer = peer
+        self._host: End | None = None
+        reactor.addReader(self)
+        self.connected = 1
+
+    def __repr__(self) -> str:
+        return f"<connection at {self._door.name}>"
+
+    def getPeer(self) -> End:  # noqa: N802  the interface's name
+        """The other end."""
+        return self._peer
+
+    def getHost(self) -> End:  # noqa: N802
+        """This end."""
+        if self._host is None:
+            self._host = _address(self.socket.getsockname())
+        return self._host
+
+    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802
+        """Send small writes at once; UNIX sockets always do."""
+        if self.socket.family != socket.AF_UNIX:
+            super().setTcpNoDelay(enabled)
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:  # noqa: N802
+        """Probe a silent peer; that of a UNIX socket cannot vanish."""
+        if self.socket.family != socket.AF_UNIX:
+            super().setTcpKeepAlive(enabled)
+
+    def is_said_to_be(self, peer: End, host: End) -> None:
+        """Take the word of a proxy for both ends."""
+        self._peer, self._host = peer, host
+
+
+class Door(FileDescriptor):
+    """Accepts connections at `opened` for `factory`."""
+
+    def __init__(self, reactor: Any, opened: OpenSocket, factory: Factory) -> None:
+        super().__init__(reactor)
+        self.name = opened.listener.name
+        self._loop = reactor
+        self._opened = opened
+        self._socket = opened.socket
+        self._factory: Any = factory
+        self._pause: Any = None
+        self._is_open = False
+
+    def fileno(self) -> int:
+        """The listening socket's."""
+        return self._socket.fileno() if self._is_open else -1
+
+    def logPrefix(self) -> str:  # noqa: N802
+        """The name for Twisted's own log."""
+        return f"door {self.name}"
+
+    def open(self) -> None:
+        """Take connections from now on."""
+        self._is_open = True
+        self._factory.doStart()
+        self._loop.addReader(self)
+
+    def close(self) -> None:
+        """Take no more."""
+        if not self._is_open:
+            return
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        self._loop.removeReader(self)
+        self._is_open = False
+        self._opened.close()
+        self._factory.doStop()
+
+    def doRead(self) -> Failure | None:  # noqa: N802
+        """Connections wait."""
+        for _ in range(BATCH):
+            if not self._is_open:
+                return None
+            try:
+                accepted, name = self._socket.accept()
+            except BlockingIOError:
+                return None
+            except OSError as error:
+                if error.errno in _ONE_LESS:
+                    continue
+                if error.errno not in _NO_FILES:
+                    raise
+                self._wait_for_files(error)
+                return None
+            self._admit(accepted, name)
+        return None
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
+        """The reactor gives it up."""
+        self.close()
+
+    def _admit(self, accepted: socket.socket, name: Any) -> None:
+        peer = _address(name)
+        protocol = self._factory.buildProtocol(peer)
+        if protocol is None:
+            accepted.close()
+            return
+        wire = Wire(accepted, protocol, peer, self, self._loop)
+        protocol.makeConnection(wire)
+
+    def _wait_for_files(self, error: OSError) -> None:
+        log.error("no_file_left", door=self.name, reason=error.strerror, pause_s=NO_FILES_PAUSE_S)
+        self._loop.removeReader(self)
+        self._pause = self._loop.callLater(NO_FILES_PAUSE_S, self._go_on)
+
+    def _go_on(self) -> None:
+        self._pause = None
+        self._loop.addReader(self)
+
+
+def _address(name: Any) -> End:
+    """The address of a socket's end; an IPv4 address in IPv6 form as what it is."""
+    if not isinstance(name, tuple):
+        return UNIXAddress(name or None)
+    if len(name) == 2:
+        return IPv4Address("TCP", *name)
+    if name[0].startswith(_MAPPED) and "." in name[0]:
+        return IPv4Address("TCP", name[0][len(_MAPPED) :], name[1])
+    return IPv6Address("TCP", *name)

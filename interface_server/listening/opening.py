@@ -1,0 +1,210 @@
+"""Opens the sockets on which a server listens, or takes those that it was given, before any
+connection can come.
+
+Accepts nothing; that is `doors.py`. What cannot be opened is told with its reason.
+"""
+
+import contextlib
+import enum
+import errno
+import os
+import socket
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from interface_server.settings import ServerSettings
+from interface_server.settings.addresses import TcpPlace
+from shared.errors import ConfigurationError
+
+DEFAULT_HOST = "127.0.0.1"
+FIRST_PASSED_FD = 3
+"""Source: sd_listen_fds(3)."""
+
+_ALL_IPV4 = "0.0.0.0"  # noqa: S104  compared with, never chosen
+
+
+class Kind(enum.Enum):
+    """How a place to listen was named."""
+
+    TCP = "--bind"
+    UNIX = "--unix-socket"
+    FD = "--fd"
+    ENDPOINT = "--endpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One place to listen: how its connections are to be taken.
+
+    `name` is the place as it was written. `has_addresses` is False where peers have none (UNIX
+    sockets).
+    """
+
+    kind: Kind
+    name: str
+    has_addresses: bool = True
+    is_tls: bool = False
+    has_proxy_header: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSocket:
+    """A listening socket; `path` is the file that goes with it, if we made one."""
+
+    listener: Listener
+    socket: socket.socket
+    path: str | None = None
+
+    def url(self, scheme: str) -> str:
+        """The address as a person would open it."""
+        return url_of(self.socket, scheme)
+
+    def close(self) -> None:
+        """Listen no more, and take the file away."""
+        if self.path is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+        self.socket.close()
+
+
+def open_all(settings: ServerSettings, environment: Mapping[str, str]) -> list[OpenSocket]:
+    """Everything but endpoints, which need a reactor. Raises: ConfigurationError."""
+    opened: list[OpenSocket] = []
+    try:
+        for descriptor in (*settings.fd, *passed_descriptors(environment, os.getpid())):
+            opened.append(_adopted(descriptor, settings))
+        for path in settings.unix_socket:
+            listening = open_unix(path, settings.unix_mode, settings.backlog)
+            listener = Listener(Kind.UNIX, path, has_addresses=False)
+            opened.append(OpenSocket(listener, listening, path))
+        binds = settings.bind
+        if not binds and not opened and not settings.endpoint:
+            binds = (TcpPlace(DEFAULT_HOST),)
+        for place in binds:
+            port = settings.port if place.port is None else place.port
+            both = any(other.host == _ALL_IPV4 for other in binds if other is not place)
+            listening = open_tcp(place.host, port, settings.backlog, only_ipv6=both)
+            opened.append(
+                OpenSocket(Listener(Kind.TCP, str(TcpPlace(place.host, port))), listening)
+            )
+    except ConfigurationError:
+        for each in opened:
+            each.close()
+        raise
+    return opened
+
+
+def passed_descriptors(environment: Mapping[str, str], own_pid: int) -> range:
+    """The listening sockets that systemd or another parent passes. Source: sd_listen_fds(3).
+
+    Raises: ConfigurationError for a number that is none.
+    """
+    if environment.get("LISTEN_PID") != str(own_pid):
+        return range(0)
+    count = environment.get("LISTEN_FDS", "")
+    if not (count.isascii() and count.isdecimal()) or int(count) > 1000:
+        raise ConfigurationError(f"LISTEN_FDS: expected a number of sockets, got {count!r}")
+    return range(FIRST_PASSED_FD, FIRST_PASSED_FD + int(count))
+
+
+def open_tcp(host: str, port: int, backlog: int, *, only_ipv6: bool = False) -> socket.socket:
+    """A listening TCP socket at the first address of `host`. Raises: ConfigurationError."""
+    place = TcpPlace(host, port)
+    try:
+        found = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
+        )
+    except (socket.gaierror, UnicodeError) as error:
+        raise ConfigurationError(f"cannot listen on {place}: {host!r} has no address") from error
+    family, kind, protocol, _, address = found[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and only_ipv6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind(address)
+        listening.listen(backlog)
+        listening.setblocking(False)
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(f"cannot listen on {place}: {_reason(error, port)}") from error
+    return listening
+
+
+def open_unix(path: str, mode: int, backlog: int) -> socket.socket:
+    """A listening UNIX socket that nobody but those whom `mode` allows could ever connect to.
+
+    A socket file on which nobody listens any more is replaced. Raises: ConfigurationError.
+    """
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _clear(path)
+        listening.bind(path)
+        # Nobody can connect before listen().
+        os.chmod(path, mode)
+        listening.listen(backlog)
+        listening.setblocking(False)
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(f"cannot listen on {path}: {error.strerror or error}") from error
+    except ConfigurationError:
+        listening.close()
+        raise
+    return listening
+
+
+def url_of(listening: socket.socket, scheme: str) -> str:
+    """The address of a listening socket as a person would open it."""
+    name = listening.getsockname()
+    if listening.family == socket.AF_UNIX:
+        shown = name if isinstance(name, str) else "@" + name[1:].decode(errors="replace")
+        return f"unix:{shown}"
+    host = f"[{name[0]}]" if ":" in name[0] else name[0]
+    return f"{scheme}://{host}:{name[1]}/"
+
+
+def _clear(path: str) -> None:
+    """Take a socket file away on which nobody listens."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ConfigurationError(f"cannot listen on {path}: the file there is no socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except BlockingIOError:
+            pass  # somebody listens whose row is full
+    raise ConfigurationError(f"cannot listen on {path}: another process listens there")
+
+
+def _adopted(descriptor: int, settings: ServerSettings) -> OpenSocket:
+    try:
+        listening = socket.socket(fileno=os.dup(descriptor))
+    except OSError as error:
+        reason = "no such descriptor" if error.errno == errno.EBADF else "no socket"
+        raise ConfigurationError(f"--fd {descriptor}: {reason}") from error
+    is_listening = listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    if listening.type != socket.SOCK_STREAM or not is_listening:
+        listening.close()
+        raise ConfigurationError(f"--fd {descriptor}: expected a stream socket that listens")
+    listening.setblocking(False)
+    is_unix = listening.family == socket.AF_UNIX
+    listener = Listener(Kind.FD, f"fd {descriptor}", has_addresses=not is_unix)
+    return OpenSocket(listener, listening)
+
+
+def _reason(error: OSError, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another process listens there (choose another port with --port)"
+    if error.errno == errno.EACCES:
+        return f"no right to use ports below 1024 such as {port}"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine has no such address"
+    return error.strerror or str(error)
