@@ -1,16 +1,17 @@
-"""The rules for handing out files: safe names, types, conditions and ranges.
+"""The rules for handing out files: safe names, types and what their headers say.
 
-Touches no disk; `static_files.py` does.
+Touches no disk (`file_disk.py`); conditions and ranges have files of their own.
 """
 
-import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate
+
+from shared.messages import Headers
 
 OCTETS = "application/octet-stream"
 
 _TYPES = {
     "avif": "image/avif",
+    "br": OCTETS,
     "css": "text/css; charset=utf-8",
     "csv": "text/csv; charset=utf-8",
     "gif": "image/gif",
@@ -42,11 +43,33 @@ _TYPES = {
     "woff2": "font/woff2",
     "xml": "application/xml",
     "zip": "application/zip",
+    "zst": "application/zstd",
 }
 
 _SHOWN_MEDIA = ("image/", "video/", "audio/")
-_RANGE = re.compile(rb"bytes=[ \t]*([0-9]{0,18})-([0-9]{0,18})[ \t]*")
-_ENTITY_TAG = re.compile(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+
+NEIGHBOURS = (("br", ".br"), ("zstd", ".zst"), ("gzip", ".gz"))
+"""Codings of a file that may lie beside it, with the endings of their names; the smallest first,
+as the usual tools at their best make them."""
+
+IMMUTABLE_NAMES = (
+    r"(?:^|[.-])(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{8,64}\."
+    r"|(?:^|[.-])(?=[2-7]*[A-Z])(?=[A-Z]*[2-7])[A-Z2-7]{8,64}\."
+)
+"""Eight or more hexadecimal digits, or capital base32 ones, between marks, with a letter and a
+digit among them: so `name.0123abcd.css` and `name-5QWXKZJ2.js`, yet neither words nor dates."""
+
+FOR_GOOD = b"public, max-age=31536000, immutable"
+"""A year, the most that caches keep. Source: RFC 8246."""
+
+_OF_CONTENT = frozenset(
+    {b"Accept-Ranges", b"Content-Disposition", b"Content-Encoding", b"Content-Type"}
+)
+_NOSNIFF = (b"X-Content-Type-Options", b"nosniff")
+_SANDBOXED: Headers = (
+    (b"Content-Security-Policy", b"default-src 'none'; sandbox"),
+    (b"Cross-Origin-Resource-Policy", b"same-origin"),
+)
 
 
 def content_type(name: str) -> str:
@@ -70,60 +93,55 @@ def safe_segments(relative: str) -> tuple[str, ...] | None:
     return segments
 
 
-def entity_tag(modified_ns: int, size: int) -> bytes:
-    """The strong tag of a file's state."""
-    return b'"%x-%x"' % (modified_ns, size)
+def entity_tag(modified_ns: int, size: int, coding: str = "") -> bytes:
+    """The strong tag of a file's state; each coding has its own."""
+    ending = b"-" + coding.encode("ascii") if coding else b""
+    return b'"%x-%x%b"' % (modified_ns, size, ending)
 
 
-def is_unchanged(
-    if_none_match: list[bytes], if_modified_since: list[bytes], tag: bytes, modified_s: int
-) -> bool:
-    """Whether what the client has is still right. Source: RFC 9110 section 13.2.2."""
-    if if_none_match:
-        joined = b",".join(if_none_match)
-        found = (known.removeprefix(b"W/") for known in _ENTITY_TAG.findall(joined))
-        return joined.strip() == b"*" or tag in found
-    since = _http_date(if_modified_since[0]) if len(if_modified_since) == 1 else None
-    return since is not None and modified_s <= since
+def file_headers(
+    name: str, tag: bytes, modified_s: int, coding: str, is_coded: bool, is_immutable: bool
+) -> Headers:
+    """Headers of a file of the site; `name` is the plain file's.
 
-
-def range_holds(if_range: list[bytes], tag: bytes, modified_s: int) -> bool:
-    """Whether a Range may be followed: always without If-Range. Source: RFC 9110 section 13.1.5."""
-    if not if_range:
-        return True
-    if len(if_range) > 1:
-        return False
-    return if_range[0] == tag or _http_date(if_range[0]) == modified_s
-
-
-def wanted_range(values: list[bytes], size: int) -> tuple[int, int] | None:
-    """First byte and length that one Range header asks for; None for the whole file.
-
-    A length of 0 says that no byte of the file lies in it. Several ranges and what is not
-    understood mean the whole file. Source: RFC 9110 section 14.2.
+    `is_coded`: codings of it lie beside it, of which this may be one.
     """
-    match = _RANGE.fullmatch(values[0]) if len(values) == 1 else None
-    if match is None:
-        return None
-    first, last = match[1], match[2]
-    if first:
-        start = int(first)
-        end = min(int(last), size - 1) if last else size - 1
-        if last and int(last) < start:
-            return None
-        return (start, end - start + 1) if start < size else (0, 0)
-    if not last:
-        return None
-    length = min(int(last), size)
-    return size - length, length
+    keep = FOR_GOOD if is_immutable else b"no-cache"
+    headers: Headers = (
+        (b"Content-Type", content_type(name).encode("ascii")),
+        *_state_headers(tag, modified_s),
+        (b"Cache-Control", keep),
+        _NOSNIFF,
+    )
+    if coding:
+        headers = (*headers, (b"Content-Encoding", coding.encode("ascii")))
+    return (*headers, (b"Vary", b"Accept-Encoding")) if is_coded else headers
 
 
-def _http_date(value: bytes) -> int | None:
-    """Seconds since the epoch; None for what is no date."""
-    try:
-        moment = parsedate_to_datetime(value.decode("ascii"))
-    except (ValueError, TypeError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
+def media_headers(name: str, tag: bytes, modified_s: int) -> Headers:
+    """Headers of a file that a user sent."""
+    kind = media_type(name)
+    headers: Headers = (
+        (b"Content-Type", kind.encode("ascii")),
+        *_state_headers(tag, modified_s),
+        (b"Cache-Control", FOR_GOOD),
+        _NOSNIFF,
+        *_SANDBOXED,
+    )
+    return headers if kind != OCTETS else (*headers, (b"Content-Disposition", b"attachment"))
+
+
+def headers_of_304(headers: Headers) -> Headers:
+    """Those of a file's headers that a client gets who has the file.
+
+    Source: RFC 9110 section 15.4.5.
+    """
+    return tuple(pair for pair in headers if pair[0] not in _OF_CONTENT)
+
+
+def _state_headers(tag: bytes, modified_s: int) -> Headers:
+    return (
+        (b"ETag", tag),
+        (b"Last-Modified", formatdate(modified_s, usegmt=True).encode("ascii")),
+        (b"Accept-Ranges", b"bytes"),
+    )

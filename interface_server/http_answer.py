@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from interface_server.http_messages import RequestHead
-from interface_server.http_responses import ResponseFraming, own_page
+from interface_server.http_responses import ReadyResponse, ResponseFraming, own_page
 from interface_server.proxies import Peer
 from shared.messages import Headers, HttpResponse, ResponseChunk
 
@@ -141,6 +141,12 @@ class Answer:
             self,
             self._framing.start(response.status, response.headers, response.content, fixed),
         )
+
+    def respond_ready(self, ready: ReadyResponse) -> None:
+        """Give a whole response that was made beforehand."""
+        self.status = ready.response.status
+        self._owner.emit(self, self._framing.ready(ready, self._owner.date_and_server()))
+        self._owner.answer_over(self)
 
     def more(self, chunk: ResponseChunk) -> None:
         """Give more content. Raises: FramingBroken."""

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from interface_server.gateway import Gateway
 from interface_server.http_answer import CLIENT_GONE, Answer
 from interface_server.http_messages import RequestHead, without_root
-from interface_server.http_responses import DateAndServer, own_page
+from interface_server.http_responses import DateAndServer, ReadyResponse, own_page
 from interface_server.http_upload import BodyBudget
 from interface_server.proxies import TrustedProxies
 from interface_server.static_files import FileResponse
@@ -99,7 +99,9 @@ class HttpParts:
         found = static.answer(head.method, path, head.headers) if static is not None else None
         if found is None:
             return False
-        if isinstance(found, FileResponse):
+        if isinstance(found, ReadyResponse):
+            answer.respond_ready(found)
+        elif isinstance(found, FileResponse):
             answer.stream(found.status, found.headers, found.length, found.pieces)
         else:
             answer.respond(found)

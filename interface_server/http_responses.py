@@ -70,6 +70,22 @@ class DateAndServer:
         return self._headers
 
 
+class ReadyResponse:
+    """A whole response whose lines were written once, to be given to many.
+
+    `lines` are its headers with the Content-Length, without what each answer writes itself.
+    """
+
+    __slots__ = ("lines", "response")
+
+    def __init__(self, response: HttpResponse) -> None:
+        lines, _ = _kept(response.headers)
+        if response.status not in (204, 304):
+            lines.append(b"Content-Length: %d\r\n" % len(response.content))
+        self.response = response
+        self.lines = b"".join(lines)
+
+
 class ResponseFraming:
     """One response on its way out: gives bytes for its head and for each piece of content.
 
@@ -104,6 +120,13 @@ class ResponseFraming:
         if not self._is_head:
             parts.append(content)
         return b"".join(parts)
+
+    def ready(self, ready: ReadyResponse, fixed: bytes) -> bytes:
+        """All of a response that was made beforehand; `fixed` are Date and Server."""
+        response = ready.response
+        ending = self._ending() if self.closes or self._http_1_0 else b"\r\n"
+        head = (_status_line(response.status), fixed, ready.lines, ending)
+        return b"".join(head if self._is_head else (*head, response.content))
 
     def start(
         self, status: int, headers: Headers, content: bytes, fixed: bytes, length: int | None = None

@@ -254,7 +254,7 @@ class Service:
 def _static_files(settings: ServerSettings) -> StaticFiles | None:
     if not settings.static and not settings.media:
         return None
-    return StaticFiles(settings.static, settings.media)
+    return StaticFiles(settings.static, settings.media, settings.immutable_names)
 
 
 def _not_heard(failure: Failure) -> None:

@@ -149,12 +149,24 @@ def header_text(value: str) -> str:
     return value
 
 
+def pattern(value: str) -> str:
+    """A regular expression. Raises: click.BadParameter."""
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise click.BadParameter(
+            f"expected a regular expression, got {value!r}: {error}"
+        ) from error
+    return value
+
+
 _METAVARS: dict[Any, str] = {
     mount: "/PREFIX=DIR",
     network: "ADDRESS|CIDR",
     size: "BYTES",
     root_path: "/PATH",
     header_text: "TEXT",
+    pattern: "REGEX",
 }
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 import channel_layer
+from interface_server.settings import Mount
+from interface_server.static_files import StaticFiles
 from tests.interface_server.real_server import (
     Handler,
     ServerProcess,
@@ -14,6 +17,7 @@ from tests.interface_server.real_server import (
     echo,
     nothing,
 )
+from tests.interface_server.static_folder import Seconds, filled_folder
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +70,22 @@ def started() -> Iterator[ExitStack]:
     """What is started in a test ends with it, in the opposite order."""
     with ExitStack() as stack:
         yield stack
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with files, hidden files and links, and a secret beside it."""
+    return filled_folder(tmp_path)
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    """The clock of `files`."""
+    return Seconds()
+
+
+@pytest.fixture
+def files(folder: Path, seconds: Seconds) -> StaticFiles:
+    """The folder at /static, and for users' files at /media."""
+    mounts = [Mount("/static", folder)], [Mount("/media", folder)]
+    return StaticFiles(*mounts, seconds=seconds)
