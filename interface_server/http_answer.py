@@ -58,6 +58,9 @@ class Framing(Protocol):
     def whole(self, response: HttpResponse, fixed: bytes) -> bytes:
         """All of a response whose content is complete; `fixed` are Date and Server."""
 
+    def ready(self, ready: ReadyResponse, fixed: bytes) -> bytes:
+        """The same for one that was made beforehand."""
+
     def start(
         self, status: int, headers: Headers, content: bytes, fixed: bytes, length: int | None = None
     ) -> bytes:
