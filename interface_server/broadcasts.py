@@ -4,9 +4,11 @@ Knows neither who the members are (`groups.py`) nor how a frame is written.
 """
 
 from channel_layer.layer import Position
+from interface_server.event_lines import event_lines, id_line
 from shared import codec
 from shared.errors import InvalidMessage
-from shared.messages import HttpResponse, ResponseChunk, WsReply
+from shared.event_ids import event_id
+from shared.messages import Event, HttpReply, ResponseChunk, WsReply
 
 TEXT_FRAME = 0x1
 """The opcode of a text frame. Source: RFC 6455 section 5.2."""
@@ -49,18 +51,29 @@ class Broadcast:
 
     What members need of it is worked out at the first asking and kept, a refusal included. With
     a `position` what sockets get begins with its line, also where it has no data for them;
-    responses get the bare payload.
+    responses get the bare payload, event streams its event behind an id.
     """
 
-    __slots__ = ("_frame", "_http", "_ws", "group", "payload", "position")
+    __slots__ = (
+        "_event_lines",
+        "_frame",
+        "_http",
+        "_id_line",
+        "_ws",
+        "group",
+        "payload",
+        "position",
+    )
 
     def __init__(self, group: str, payload: bytes, position: Position | None = None) -> None:
         self.group = group
         self.payload = payload
         self.position = position
         self._ws: WsReply | InvalidMessage | None = None
-        self._http: HttpResponse | ResponseChunk | InvalidMessage | None = None
+        self._http: HttpReply | InvalidMessage | None = None
         self._frame: bytes | None = None
+        self._event_lines: bytes | None = None
+        self._id_line: bytes | None = None
 
     @property
     def ws_reply(self) -> WsReply:
@@ -85,8 +98,8 @@ class Broadcast:
         return self._frame
 
     @property
-    def http_reply(self) -> HttpResponse | ResponseChunk:
-        """The message as a part of a response. Raises: InvalidMessage."""
+    def http_reply(self) -> HttpReply:
+        """The message as a part of a response, or as an event. Raises: InvalidMessage."""
         if self._http is None:
             try:
                 self._http = codec.decode_http_reply(self.payload)
@@ -95,6 +108,25 @@ class Broadcast:
         if isinstance(self._http, InvalidMessage):
             raise self._http.with_traceback(None)
         return self._http
+
+    @property
+    def event_lines(self) -> bytes:
+        """What event streams write of it, behind the id: the event's lines, or raw content.
+
+        Raises: InvalidMessage when it is neither.
+        """
+        if self._event_lines is None:
+            self._event_lines = _event_lines(self.http_reply)
+        return self._event_lines
+
+    @property
+    def id_line(self) -> bytes:
+        """The line of its id for streams of this group alone; none without a position."""
+        if self._id_line is None:
+            position = self.position
+            own = () if position is None else ((self.group, *position),)
+            self._id_line = id_line(event_id(own)) if own else b""
+        return self._id_line
 
     def _with_position(self, reply: WsReply) -> WsReply:
         if self.position is None:
@@ -113,3 +145,11 @@ def _data_frame(reply: WsReply) -> bytes:
     if reply.binary is not None:
         return unmasked_frame(BINARY_FRAME, reply.binary)
     return b""
+
+
+def _event_lines(reply: HttpReply) -> bytes:
+    if isinstance(reply, Event):
+        return event_lines(reply)
+    if isinstance(reply, ResponseChunk):
+        return reply.content
+    raise InvalidMessage("text", "an event or content for an event stream", type(reply).__name__)

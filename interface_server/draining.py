@@ -1,5 +1,5 @@
-"""The end of many sockets at a stop: told in small handfuls, so that their peers do not all come
-back at the same moment.
+"""The end of many sockets and event streams at a stop: told in small handfuls, so that their peers
+do not all come back at the same moment.
 
 Chooses order and times; what a socket does when it is told is its session's own.
 """
@@ -21,7 +21,7 @@ log = get_logger("interface_server")
 
 
 class Stoppable(Protocol):
-    """A socket."""
+    """A socket, an event stream or a poll."""
 
     def stop(self) -> None:
         """Begin its end."""

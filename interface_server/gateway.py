@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IProtocol
 
+    from interface_server.draining import Stoppable
     from interface_server.proxies import Peer
     from interface_server.settings import ServerSettings
     from interface_server.static_files import StaticFiles
@@ -81,6 +82,12 @@ class Gateway(Protocol):
         An exchange unregisters with its last reply, so its receipt comes to a channel that no
         one holds any more: that is normal and neither logged nor counted.
         """
+
+    def hold(self, held: "Stoppable") -> None:
+        """An event stream or a poll began: at a stop it is ended in its turn."""
+
+    def let_go(self, held: "Stoppable") -> None:
+        """It is over; no error when it never began."""
 
     def perform(self, operation: Operation) -> "Deferred[Outcome]":
         """One step of the channel layer. Order is kept among all calls of this process.

@@ -28,6 +28,12 @@ class AnswerOwner(Protocol):
     def answer_over(self, answer: "Answer") -> None:
         """The answer has given all its pieces."""
 
+    def watch(self, at: float) -> None:
+        """An exchange has a deadline that is earlier than those before."""
+
+    def bound_output(self, answer: "Answer", size_bytes: int) -> None:
+        """Cut a reader of this answer for whom more than `size_bytes` wait."""
+
     def abort(self, counter: str) -> None:
         """Cut the connection."""
 
@@ -128,6 +134,14 @@ class Answer:
     def close_behind(self) -> None:
         """Let the connection end behind this answer; says so in its head if that is to come."""
         self._framing.closes = True
+
+    def watch(self, at: float) -> None:
+        """The exchange has a deadline that is earlier than those before."""
+        self._owner.watch(at)
+
+    def bound_output(self, size_bytes: int) -> None:
+        """Let no more than `size_bytes` wait for this answer's reader, who is cut past it."""
+        self._owner.bound_output(self, size_bytes)
 
     def respond(self, response: HttpResponse) -> None:
         """Give the response, or its first part when it says that more comes.

@@ -5,131 +5,48 @@ Facts in, actions out; sends, writes and times nothing itself.
     WAITING    the request was sent, nothing came yet
     LATER      its handler is done and keeps the reply channel: the answer may come any time
     STREAMING  the head of the answer was written, its handler is to give more content
-    PUSHING    the same, but the handler is done and said "later": content may come any time
+    EVENTS     an event stream was begun: its groups' messages are events, silence is broken
+    POLLING    the answer comes with the next event, at its deadline without one
+    PUSHING    as STREAMING, but the handler is done and said "later": content may come any time
     OVER       answered, given up or abandoned; whatever comes is ignored and counted
 """
 
-import enum
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from interface_server.http_steps import (
+    Abort,
+    Answer,
+    AnswerPoll,
+    BadReply,
+    Beat,
+    Begin,
+    Blame,
+    ClientGone,
+    Continue,
+    Count,
+    DeadlinePassed,
+    Farewell,
+    Happened,
+    LastEvent,
+    Lost,
+    NotSent,
+    Push,
+    RepliesLost,
+    Respond,
+    SendAgain,
+    State,
+    Step,
+    Stopped,
+    TellDisconnect,
+)
 from shared.errors import InvalidMessage
-from shared.messages import HttpResponse, Receipt, ResponseChunk
-
-
-class State(enum.IntEnum):
-    """Where an exchange stands; see the top of the file."""
-
-    WAITING = 0
-    LATER = 1
-    STREAMING = 2
-    PUSHING = 3
-    OVER = 4
-
-
-@dataclass(frozen=True, slots=True)
-class BadReply:
-    """Something came on the reply channel that is no reply."""
-
-    error: InvalidMessage
-
-
-@dataclass(frozen=True, slots=True)
-class NotSent:
-    """The layer did not take the request; `is_full` when its list is at its capacity."""
-
-    is_full: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlinePassed:
-    """The time for an answer, or for more of it, is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The layer lost its data, and the request with them; `is_at_hand` when we still hold it."""
-
-    is_at_hand: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RepliesLost:
-    """The layer lost data: what comes next may have a hole before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """This server ends before an answer came."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClientGone:
-    """The connection ended."""
-
-
-Came = HttpResponse | ResponseChunk | BadReply | Receipt
-Happened = Came | NotSent | DeadlinePassed | Lost | RepliesLost | Stopped | ClientGone
-
-
-class Respond(NamedTuple):
-    """Write a response, or its head with the first content when it says that more comes."""
-
-    response: HttpResponse
-
-
-class Continue(NamedTuple):
-    """Write more content."""
-
-    chunk: ResponseChunk
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Write a page of our own; with `retry_after_s` the client may try again."""
-
-    status: int
-    detail: str
-    retry_after_s: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SendAgain:
-    """Send the request once more, as its second attempt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Abort:
-    """Cut the connection: the client must see that its response is not whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class TellDisconnect:
-    """Tell workers that the client left, where the operator asked for that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blame:
-    """Log one line: whose fault, what came and what was expected."""
-
-    event: str
-    facts: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """Raise a counter."""
-
-    what: str
-
-
-Action = Respond | Continue | Answer | SendAgain | Abort | TellDisconnect | Blame | Count
-Step = tuple[State, tuple[Action, ...]]
+from shared.messages import Event, Hold, HttpResponse, Receipt, ResponseChunk
 
 _FAULT = "The server could not answer this request."
 _BUSY = "The server is busy. Please try again."
 _CUT = (("came", "a part of the response"),)
+_NO_STREAM = InvalidMessage("text", "a response, since no event stream was begun", "an event")
 
 
 def step(state: State, happened: Happened) -> Step:
@@ -246,10 +163,53 @@ def _ignore(state: State, _: object) -> Step:
     return state, (Count("http.late_reply"),)
 
 
+def _hold(_: State, hold: Hold) -> Step:
+    if hold.hold == "poll":
+        return State.POLLING, (Count("http.polls"), Begin(hold))
+    return State.EVENTS, (Count("http.event_streams"), Begin(hold))
+
+
+def _hold_too_late(_: State, hold: Hold) -> Step:
+    error = InvalidMessage("hold", "content only, the response has begun", hold.hold)
+    return State.OVER, (_blame_reply(error), Abort())
+
+
+def _no_stream(_: State, __: Event) -> Step:
+    return State.OVER, (_blame_reply(_NO_STREAM), Answer(500, _FAULT))
+
+
+def _no_stream_either(_: State, __: Event) -> Step:
+    return State.OVER, (_blame_reply(_NO_STREAM), Abort())
+
+
 def _blame_reply(error: InvalidMessage) -> Blame:
     return Blame(
         "bad_reply", (("key", error.key), ("came", error.came), ("expected", error.expected))
     )
+
+
+def _push(state: State, event: Event) -> Step:
+    return state, (Push(event),)
+
+
+def _refuse_event(state: State, bad: BadReply) -> Step:
+    return state, (Count("invalid_replies"), _blame_reply(bad.error))
+
+
+def _beat(state: State, _: DeadlinePassed) -> Step:
+    return state, (Beat(),)
+
+
+def _last_event(_: State, __: LastEvent) -> Step:
+    return State.OVER, (Continue(ResponseChunk()),)
+
+
+def _farewell(_: State, __: Stopped) -> Step:
+    return State.OVER, (Count("http.event_streams_sent_on"), Farewell())
+
+
+def _answer_poll(_: State, __: object) -> Step:
+    return State.OVER, (AnswerPoll(),)
 
 
 _Row = dict[type, Callable[[State, Any], Step]]
@@ -257,6 +217,8 @@ _Row = dict[type, Callable[[State, Any], Step]]
 _UNANSWERED: _Row = {
     HttpResponse: _respond,
     ResponseChunk: _no_head,
+    Hold: _hold,
+    Event: _no_stream,
     BadReply: _bad_reply,
     Receipt: _receipt,
     NotSent: _not_sent,
@@ -265,11 +227,14 @@ _UNANSWERED: _Row = {
     RepliesLost: _stay,
     Stopped: _stopped,
     ClientGone: _gone,
+    LastEvent: _stay,
 }
 
 _BEGUN: _Row = {
     HttpResponse: _second_head,
     ResponseChunk: _continue,
+    Hold: _hold_too_late,
+    Event: _no_stream_either,
     BadReply: _bad_chunk,
     Receipt: _receipt_in_stream,
     NotSent: _not_sent_yet_answered,
@@ -278,7 +243,39 @@ _BEGUN: _Row = {
     RepliesLost: _replies_lost,
     Stopped: _stay,
     ClientGone: _gone,
+    LastEvent: _stay,
 }
+
+_HELD: _Row = {
+    Event: _push,
+    BadReply: _refuse_event,
+    Receipt: _stay,
+    NotSent: _stay,
+    Lost: _stay,
+    ClientGone: _gone,
+}
+
+_EVENTS: _Row = (
+    _BEGUN
+    | _HELD
+    | {
+        DeadlinePassed: _beat,
+        RepliesLost: _stay,
+        Stopped: _farewell,
+        LastEvent: _last_event,
+    }
+)
+
+_POLLING: _Row = (
+    _UNANSWERED
+    | _HELD
+    | {
+        DeadlinePassed: _answer_poll,
+        RepliesLost: _answer_poll,
+        Stopped: _answer_poll,
+        LastEvent: _answer_poll,
+    }
+)
 
 _OVER: _Row = dict.fromkeys(_BEGUN, _stay)
 
@@ -286,6 +283,9 @@ _TABLE: dict[State, _Row] = {
     State.WAITING: _UNANSWERED,
     State.LATER: _UNANSWERED | {HttpResponse: _respond_later, Receipt: _stay, Lost: _stay},
     State.STREAMING: _BEGUN,
+    State.EVENTS: _EVENTS,
+    State.POLLING: _POLLING,
     State.PUSHING: _BEGUN | {Receipt: _stay, DeadlinePassed: _stay, Lost: _stay},
-    State.OVER: _OVER | {HttpResponse: _ignore, ResponseChunk: _ignore, BadReply: _ignore},
+    State.OVER: _OVER
+    | dict.fromkeys((HttpResponse, ResponseChunk, Hold, Event, BadReply), _ignore),
 }

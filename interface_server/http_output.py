@@ -73,6 +73,10 @@ class Output:
         self._queue.append(piece)
         self._fall_behind()
 
+    def bound(self, limit: int) -> None:
+        """Hold no more than `limit` bytes from now on."""
+        self._limit = limit
+
     def stream(self, pieces: Iterator[bytes]) -> None:
         """Send all that the iterator gives."""
         self._queue.append(pieces)

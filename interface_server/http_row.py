@@ -28,6 +28,9 @@ class RowOwner(Protocol):
     def output_moved(self) -> None:
         """The reader fell behind or caught up."""
 
+    def watch(self, at: float) -> None:
+        """There is a new deadline."""
+
     def abort(self, counter: str) -> None:
         """The connection must be cut."""
 
@@ -124,6 +127,15 @@ class AnswerRow:
                 return
             self._release_first()
         self._owner.answered()
+
+    def watch(self, at: float) -> None:
+        """See AnswerOwner."""
+        self._owner.watch(at)
+
+    def bound_output(self, answer: Answer, size_bytes: int) -> None:
+        """See AnswerOwner; it counts for all that follows on this connection."""
+        self._limit = min(self._limit, size_bytes)
+        self.output.bound(self._limit)
 
     def abort(self, counter: str) -> None:
         """See AnswerOwner."""

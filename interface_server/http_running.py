@@ -7,18 +7,22 @@ from twisted.python.failure import Failure
 
 from channel_layer.answers import Outcome, Verdict
 from channel_layer.layer import Awaited, Drop, Entry, OpenSocket, Position, Send
-from interface_server import http_exchange as table
+from interface_server import http_steps as table
 from interface_server.broadcasts import Broadcast
+from interface_server.event_lines import HEARTBEAT, jittered_ms, retry_lines
+from interface_server.event_stream import EventStream
 from interface_server.gateway import Gateway
 from interface_server.http_answer import Answer
+from interface_server.http_exchange import step
 from interface_server.http_messages import RequestHead, http_request
 from interface_server.http_responses import FramingBroken
 from interface_server.http_upload import BodyBudget, perform_quietly
+from interface_server.long_poll import LongPoll
 from interface_server.wires import Clock
 from shared import codec
 from shared.errors import InvalidMessage, LayerError
 from shared.logs import get_logger
-from shared.messages import HttpDisconnect
+from shared.messages import Hold, HttpDisconnect, HttpResponse, ResponseChunk
 
 REQUESTS = "http.request"
 DISCONNECTS = "http.disconnect"
@@ -36,7 +40,8 @@ class RunningExchange:
     """One request that workers answer; a Receiver for its reply channel.
 
     `body_size` bytes go back to the budget when it is over. `due_at` is when its deadline
-    passes: for the answer, then for each further part of it unless the handler said "later".
+    passes: for the answer, then for each further part of it unless the handler said "later". In
+    an event stream a heartbeat is due then, in a long poll its answer.
     """
 
     __slots__ = (
@@ -50,6 +55,7 @@ class RunningExchange:
         "_due",
         "_gateway",
         "_head",
+        "_held",
         "_is_awaited",
         "_request_id",
         "_state",
@@ -71,11 +77,12 @@ class RunningExchange:
         self._body_channel: str | None = None
         self._body_size = 0
         self._is_awaited = True
+        self._held: EventStream | LongPoll | None = None
 
     @property
     def due_at(self) -> float | None:
         """See above."""
-        return self._due if self._state <= table.State.STREAMING else None
+        return self._due if self._state <= table.State.POLLING else None
 
     def start(self, body: bytes, body_channel: str | None, body_size: int) -> None:
         """Send the request."""
@@ -91,11 +98,14 @@ class RunningExchange:
             self._body = body
 
     def reply(self, entry: Entry) -> None:
-        """A worker's response or chunk."""
+        """A worker's response or chunk, or what is to be done instead."""
         try:
             happened: table.Happened = codec.decode_http_reply(entry.payload)
         except InvalidMessage as error:
             happened = table.BadReply(error)
+        if isinstance(happened, Hold) and self._answer.method == "HEAD":
+            self._happened(HttpResponse(200, happened.headers, more_content=True))
+            happened = ResponseChunk()
         self._happened(happened)
 
     def receipt(self, entry: Entry) -> None:
@@ -107,7 +117,13 @@ class RunningExchange:
             self._blame(table.Blame("bad_receipt", (("error", str(error)),)))
 
     def broadcast(self, broadcast: Broadcast) -> None:
-        """A group's message: the same as a reply of its own."""
+        """A group's message: the same as a reply of its own, an event for what is held for it.
+
+        Raises: InvalidMessage when it is no event, for a held one.
+        """
+        if self._held is not None:
+            self._heard(self._held, self._held.broadcast(broadcast))
+            return
         try:
             happened: table.Happened = broadcast.http_reply
         except InvalidMessage as error:
@@ -115,7 +131,9 @@ class RunningExchange:
         self._happened(happened)
 
     def positioned(self, group: str, position: Position, word: str) -> None:
-        """A response has no place for that."""
+        """Where an event stream or a poll is; a response has no place for that."""
+        if self._held is not None:
+            self._heard(self._held, self._held.positioned(group, position, word))
 
     def registration(self) -> OpenSocket | None:
         """The layer knows sockets only."""
@@ -150,6 +168,10 @@ class RunningExchange:
         """This server ends."""
         self._happened(table.Stopped())
 
+    def stop(self) -> None:
+        """The same, for what is held: it ends before others, and in its turn."""
+        self.stopped()
+
     def client_gone(self) -> None:
         """The connection ended."""
         self._happened(table.ClientGone())
@@ -181,10 +203,12 @@ class RunningExchange:
 
     def _happened(self, happened: table.Happened) -> None:
         before = self._state
-        self._state, actions = table.step(before, happened)
+        self._state, actions = step(before, happened)
         if self._state is table.State.OVER and before is not table.State.OVER:
             self._gateway.unregister(self._channel)
             self._budget.give(self._body_size)
+            if self._held is not None:
+                self._gateway.let_go(self)
         try:
             for action in actions:
                 self._perform(action)
@@ -206,6 +230,19 @@ class RunningExchange:
                 if self._body_channel is not None:
                     perform_quietly(self._gateway, Drop(self._body_channel))
                 self._answer.own(status, detail, retry_after_s)
+            case table.Begin(hold):
+                self._hold(hold)
+            case table.Push(event):
+                if self._held is not None:
+                    self._heard(self._held, self._held.event(event))
+            case table.Beat():
+                self._answer.more(ResponseChunk(HEARTBEAT, more_content=True))
+                self._due += self._gateway.settings.event_stream_heartbeat_s
+            case table.Farewell():
+                self._answer.more(ResponseChunk(retry_lines(jittered_ms(self._channel))))
+            case table.AnswerPoll():
+                if isinstance(self._held, LongPoll):
+                    self._answer.respond(self._held.answer())
             case table.SendAgain():
                 self._send(self._body or b"", SENT_AGAIN)
             case table.Abort():
@@ -216,6 +253,27 @@ class RunningExchange:
                 self._blame(action)
             case table.Count(what):
                 self._gateway.count(what)
+
+    def _hold(self, hold: Hold) -> None:
+        settings, answer = self._gateway.settings, self._answer
+        if hold.hold == "poll":
+            self._held = LongPoll(hold)
+            self._due = self._clock.seconds() + hold.wait_ms / 1000
+        else:
+            self._held = EventStream(hold)
+            self._due = self._clock.seconds() + settings.event_stream_heartbeat_s
+            answer.close_behind()
+            answer.bound_output(settings.max_socket_output)
+            answer.respond(HttpResponse(200, hold.headers, hold.content, more_content=True))
+        answer.watch(self._due)
+        self._gateway.hold(self)
+
+    def _heard(self, held: EventStream | LongPoll, content: bytes) -> None:
+        """Write to the stream, which may end with that; a poll has its answer then."""
+        if content:
+            self._answer.more(ResponseChunk(content, more_content=True))
+        if held.is_over:
+            self._happened(table.LastEvent())
 
     def _blame(self, blame: table.Blame) -> None:
         _log.warning(

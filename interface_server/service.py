@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from channel_layer.answers import Outcome
 from channel_layer.layer import Operation
 from channel_layer.redis_twisted import TwistedLayer
-from interface_server.draining import SocketDrain
+from interface_server.draining import SocketDrain, Stoppable
 from interface_server.gateway import Receiver
 from interface_server.health import Vitals, health
 from interface_server.http_messages import parse_head
@@ -83,6 +83,7 @@ class Service:
         self._socket_class = socket_class(self._socket_factory)
         self._limits = session_limits(settings)
         self._sockets: set[Socket] = set()
+        self._held: set[Stoppable] = set()
         self._sockets_gone: Deferred[None] | None = None
         self._listeners = Listeners(reactor, settings, Stack(self._http))
         self._heartbeat: Call | None = None
@@ -130,13 +131,13 @@ class Service:
         await self._layer.close()
 
     def _drain_sockets(self) -> tuple[Deferred[None], Deferred[None]]:
-        """Tell all sockets within half of the grace; fires when they are told, and are gone."""
+        """Tell sockets and held exchanges within half of the grace; fires at the end of both."""
         gone: Deferred[None] = Deferred()
         self._sockets_gone = gone
         settings = self.settings
         drain = SocketDrain(
             self._reactor,
-            self._sockets,
+            [*self._sockets, *self._held],
             settings.drain_rate,
             settings.grace_s / 2,
             SystemRandom(),
@@ -184,6 +185,16 @@ class Service:
     def unregister(self, channel: str) -> None:
         """Stop that; the channel leaves its groups."""
         self._pump.unregister(channel)
+
+    def hold(self, held: Stoppable) -> None:
+        """An event stream or a poll began."""
+        self._held.add(held)
+        if self._is_stopping:
+            self._reactor.callLater(0, held.stop)
+
+    def let_go(self, held: Stoppable) -> None:
+        """It is over."""
+        self._held.discard(held)
 
     def perform(self, operation: Operation) -> Deferred[Outcome]:
         """One step of the channel layer."""

@@ -19,6 +19,7 @@ _Packable = (
     | messages.HttpDisconnect
     | messages.HttpResponse
     | messages.ResponseChunk
+    | messages.Hold
     | messages.WsConnect
     | messages.WsReceive
     | messages.WsDisconnect
@@ -154,8 +155,8 @@ def decode_receipt(packed: bytes) -> messages.Receipt:
     return receipt
 
 
-def decode_http_reply(packed: bytes) -> messages.HttpResponse | messages.ResponseChunk:
-    """The response or chunk in `packed`. Raises: InvalidMessage."""
+def decode_http_reply(packed: bytes) -> messages.HttpReply:
+    """The response, chunk, hold or event in `packed`. Raises: InvalidMessage."""
     return messages.http_reply(unpack(packed))
 
 

@@ -7,20 +7,17 @@ key `bytes` is called `binary` here, since a class cannot use the word for type 
 Bytes on the wire belong to `codec.py`.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from shared.checks import Headers, check_headers, close_code, no_others, value_of
 from shared.errors import InvalidMessage
+from shared.held_messages import Event, Hold, held_reply
 
-Headers = tuple[tuple[bytes, bytes], ...]
-"""(name, value) pairs, names in lower case, order and duplicates kept."""
+__all__ = ["Event", "Headers", "Hold", "check_headers"]
 
 Address = tuple[str, int]
 """(host, port)."""
-
-_HEADER_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_HEADER_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 class HttpRequest(NamedTuple):
@@ -150,93 +147,43 @@ RECEIPT_KINDS = frozenset({"taken", "done", "dead"})
 
 
 _HTTP_REPLY = frozenset({"status", "headers", "content", "more_content"})
-_WS_REPLY = frozenset({"text", "bytes", "accept", "close", "subprotocol"})
+_WS_REPLY = frozenset({"text", "bytes", "accept", "close", "subprotocol", "event"})
+
+HttpReply = HttpResponse | ResponseChunk | Hold | Event
+"""What may come on the reply channel of an exchange."""
 
 
-def http_reply(message: Mapping[str, Any]) -> HttpResponse | ResponseChunk:
+def http_reply(message: Mapping[str, Any]) -> HttpReply:
     """The typed form of what came on an HTTP reply channel.
 
     Raises: InvalidMessage, also for header names or values that would break the framing
     (RFC 9110 section 5.5).
     """
-    _no_others(message, _HTTP_REPLY)
-    content = _value(message, "content", bytes, "bytes", b"")
-    more = _value(message, "more_content", bool, "a bool", False)
+    if not _HTTP_REPLY.issuperset(message):
+        return held_reply(message, _HTTP_REPLY)
+    content = value_of(message, "content", bytes, "bytes", b"")
+    more = value_of(message, "more_content", bool, "a bool", False)
     status, pairs = message.get("status"), message.get("headers")
     if status is None and pairs is None:
         return ResponseChunk(content, more)
     if type(status) is not int or not 200 <= status <= 599:
         raise InvalidMessage("status", "an int from 200 to 599", status)
-    headers = check_headers(_value(message, "headers", (list, tuple), "a list of pairs", ()))
+    headers = check_headers(value_of(message, "headers", (list, tuple), "a list of pairs", ()))
     return HttpResponse(status, headers, content, more)
-
-
-def check_headers(pairs: Any) -> Headers:
-    """The pairs as a tuple when each is (token, bytes without control characters).
-
-    Raises: InvalidMessage with key `headers`.
-    """
-    return tuple([_header(pair) for pair in pairs])
-
-
-def _header(pair: Any) -> tuple[bytes, bytes]:
-    if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-        raise InvalidMessage("headers", "pairs of [name bytes, value bytes]", pair)
-    name, value = pair
-    if not isinstance(name, bytes) or not isinstance(value, bytes):
-        raise InvalidMessage("headers", "pairs of [name bytes, value bytes]", pair)
-    if not _HEADER_NAME.fullmatch(name):
-        raise InvalidMessage("headers", "a token as name (RFC 9110 section 5.6.2)", pair)
-    if not _HEADER_VALUE.fullmatch(value):
-        raise InvalidMessage("headers", "a value without control characters", pair)
-    return name, value
 
 
 def ws_reply(message: Mapping[str, Any]) -> WsReply:
     """The typed form of what came on a socket's reply channel.
 
-    Raises: InvalidMessage for both kinds of data at once, a close code outside 1000 and
-    3000–4999, an unknown key or a value of the wrong type.
+    The key `event` is for event streams. Raises: InvalidMessage for both kinds of data at once,
+    a close code outside 1000 and 3000–4999, an unknown key or a value of the wrong type.
     """
-    text = _value(message, "text", str, "text", None)
-    data = _value(message, "bytes", bytes, "bytes", None)
+    text = value_of(message, "text", str, "text", None)
+    data = value_of(message, "bytes", bytes, "bytes", None)
     if text is not None and data is not None:
         raise InvalidMessage("bytes", "either text or bytes, not both", data)
-    accept = _value(message, "accept", bool, "a bool", None)
-    subprotocol = _value(message, "subprotocol", str, "text", None)
-    close = _close_code(_value(message, "close", (bool, int), "a bool or a close code", None))
-    _no_others(message, _WS_REPLY)
+    accept = value_of(message, "accept", bool, "a bool", None)
+    subprotocol = value_of(message, "subprotocol", str, "text", None)
+    close = close_code(value_of(message, "close", (bool, int), "a bool or a close code", None))
+    no_others(message, _WS_REPLY)
     return WsReply(text, data, accept, close, subprotocol)
-
-
-def _close_code(value: bool | int | None) -> int | None:
-    if value is None or value is False or value == 0:
-        return None
-    if value is True:
-        return 1000
-    if value == 1000 or 3000 <= value <= 4999:
-        return value
-    raise InvalidMessage("close", "True, 1000 or 3000 to 4999", value)
-
-
-def _value(
-    message: Mapping[str, Any],
-    key: str,
-    kinds: type | tuple[type, ...],
-    expected: str,
-    default: Any,
-) -> Any:
-    """The key's value when it is of `kinds`, the default when absent or None."""
-    value = message.get(key)
-    if value is None:
-        return default
-    if not isinstance(value, kinds):
-        raise InvalidMessage(key, expected, value)
-    return value
-
-
-def _no_others(message: Mapping[str, Any], known: frozenset[str]) -> None:
-    """Refuse keys that mean nothing here."""
-    if not known.issuperset(message):
-        key = next(key for key in message if key not in known)
-        raise InvalidMessage(str(key), f"one of {sorted(known)}", message[key])

@@ -24,7 +24,9 @@ class WebSocketSettings:
     )
     socket_queue_bytes: int = setting(MIB, size, "The same in bytes.")
     max_socket_output: int = setting(
-        4 * MIB, size, "Bytes that may wait for one slow socket; past it 1013."
+        4 * MIB,
+        size,
+        "Bytes that may wait for one slow socket, past it 1013, or event stream, past it cut.",
     )
     ping_interval_s: float = setting(30.0, SECONDS, "Seconds between pings.")
     ping_timeout_s: float = setting(20.0, SECONDS, "Seconds for a pong.")

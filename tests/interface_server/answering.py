@@ -46,6 +46,7 @@ class Site:
         self.operations: list[Operation] = []
         self.counters: Counter[str] = Counter()
         self.receivers: dict[str, Receiver] = {}
+        self.held: set[Any] = set()
         self.upgrades: list[tuple[bytes, bytes]] = []
         self.bodies: dict[str, list[BodyChunk]] = {}
         self.verdicts: list[Verdict] = []
@@ -64,6 +65,12 @@ class Site:
     def unregister(self, channel: str) -> None:
         self.receivers.pop(channel, None)
         self._changed()
+
+    def hold(self, held: Any) -> None:
+        self.held.add(held)
+
+    def let_go(self, held: Any) -> None:
+        self.held.discard(held)
 
     def perform(self, operation: Operation) -> Deferred[Outcome]:
         if self.failure is not None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interface_server.http_exchange import (
+from interface_server.http_exchange import step
+from interface_server.http_steps import (
     Abort,
     Action,
     Answer,
@@ -23,7 +24,6 @@ from interface_server.http_exchange import (
     State,
     Stopped,
     TellDisconnect,
-    step,
 )
 from shared.errors import InvalidMessage
 from shared.messages import HttpResponse, Receipt, ResponseChunk

@@ -1,0 +1,74 @@
+"""The checks that typed messages have in common: values by type, headers, close codes.
+
+Knows no message; which keys there are says `messages.py`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from shared.errors import InvalidMessage
+
+Headers = tuple[tuple[bytes, bytes], ...]
+"""(name, value) pairs, names in lower case, order and duplicates kept."""
+
+_HEADER_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HEADER_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
+
+
+def check_headers(pairs: Any) -> Headers:
+    """The pairs as a tuple when each is (token, bytes without control characters).
+
+    Raises: InvalidMessage with key `headers`.
+    """
+    return tuple([_header(pair) for pair in pairs])
+
+
+def _header(pair: Any) -> tuple[bytes, bytes]:
+    if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+        raise InvalidMessage("headers", "pairs of [name bytes, value bytes]", pair)
+    name, value = pair
+    if not isinstance(name, bytes) or not isinstance(value, bytes):
+        raise InvalidMessage("headers", "pairs of [name bytes, value bytes]", pair)
+    if not _HEADER_NAME.fullmatch(name):
+        raise InvalidMessage("headers", "a token as name (RFC 9110 section 5.6.2)", pair)
+    if not _HEADER_VALUE.fullmatch(value):
+        raise InvalidMessage("headers", "a value without control characters", pair)
+    return name, value
+
+
+def close_code(value: bool | int | None) -> int | None:
+    """The close code asked for, None when no end is. Raises: InvalidMessage."""
+    if value is None or value is False or value == 0:
+        return None
+    if value is True:
+        return 1000
+    if value == 1000 or 3000 <= value <= 4999:
+        return value
+    raise InvalidMessage("close", "True, 1000 or 3000 to 4999", value)
+
+
+def value_of(
+    message: Mapping[str, Any],
+    key: str,
+    kinds: type | tuple[type, ...],
+    expected: str,
+    default: Any,
+) -> Any:
+    """The key's value, the default when absent or None.
+
+    Raises: InvalidMessage when it is not of `kinds`.
+    """
+    value = message.get(key)
+    if value is None:
+        return default
+    if not isinstance(value, kinds):
+        raise InvalidMessage(key, expected, value)
+    return value
+
+
+def no_others(message: Mapping[str, Any], known: frozenset[str]) -> None:
+    """Refuse keys that mean nothing here. Raises: InvalidMessage."""
+    if not known.issuperset(message):
+        key = next(key for key in message if key not in known)
+        raise InvalidMessage(str(key), f"one of {sorted(known)}", message[key])
