@@ -1,9 +1,9 @@
-"""The application that is measured: a page of 1 KB, a socket that echoes, one that tells all."""
+"""The application that is measured: a page of 1 KB, bodies, an echo, a group."""
 
-from bench.page import page
+from bench.page import MIB, page
 from workers.consumers import SocketEvent
 from workers.outbox import Outbox
-from workers.routing import App, get, websocket
+from workers.routing import App, get, post, websocket
 from workers.web import Request, Response
 
 
@@ -13,7 +13,10 @@ def build() -> App:
         routes=[
             get("/page", show_page),
             websocket("/echo", connect=echo_connect, receive=echo_receive),
-            websocket("/all", connect=all_connect, receive=all_receive),
+            websocket("/all", connect=all_connect),
+            post("/tell", tell),
+            post("/upload", upload),
+            get("/download", download),
         ]
     )
 
@@ -39,6 +42,17 @@ def all_connect(_: SocketEvent, outbox: Outbox) -> None:
     outbox.join("all")
 
 
-def all_receive(event: SocketEvent, outbox: Outbox) -> None:
-    """Tell all what came."""
-    outbox.send_group("all", {"text": event.text})
+def tell(request: Request, outbox: Outbox) -> Response:
+    """Tell all sockets what was posted."""
+    outbox.send_group("all", {"text": request.body().decode()})
+    return Response(b"", status=204)
+
+
+def upload(request: Request, _: Outbox) -> Response:
+    """Take a body as a whole."""
+    return Response(str(len(request.body())).encode(), content_type="text/plain")
+
+
+def download(_: Request, __: Outbox) -> Response:
+    """A body of 1 MiB."""
+    return Response(MIB, content_type="application/octet-stream")

@@ -9,6 +9,9 @@ _SOURCE = (
     + "</body></html>\n"
 )
 
+MIB = b"x" * 2**20
+"""What is downloaded."""
+
 _TEMPLATE = jinja2.Environment(autoescape=True).from_string(_SOURCE)
 
 

@@ -1,15 +1,15 @@
-"""Starts and ends the servers that are measured; it measures nothing."""
+"""Starts and ends the processes that are measured, and reads what they cost; measures no work."""
 
 import os
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def unused_port() -> int:
@@ -21,13 +21,13 @@ def unused_port() -> int:
 
 @contextmanager
 def running(
-    command: Sequence[str], log: Path, env: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """The process while the block runs; it is ended behind it. Its lines go to `log`."""
+    command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+) -> Iterator[int]:
+    """The process's id while the block runs; it is ended behind it. Its lines go to `log`."""
     with log.open("ab") as lines:
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=cwd,
             env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=lines,
@@ -35,7 +35,7 @@ def running(
             start_new_session=True,
         )
     try:
-        yield process
+        yield process.pid
     finally:
         process.terminate()
         try:
@@ -45,10 +45,10 @@ def running(
             process.wait(5)
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], timeout_s: float = 30.0) -> None:
+def wait_for_port(port: int, timeout_s: float = 30.0) -> None:
     """Return when something listens on `port`. Raises: RuntimeError."""
     end = time.monotonic() + timeout_s
-    while time.monotonic() < end and process.poll() is None:
+    while time.monotonic() < end:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
@@ -58,50 +58,30 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], timeout_s: float 
     raise RuntimeError(f"nothing listens on port {port}; see the logs under var/bench")
 
 
-@contextmanager
-def bare(kind: str, logs: Path) -> Iterator[int]:
-    """The bare responder; gives its port."""
-    port = unused_port()
-    command = [sys.executable, "-m", "bench.bare", str(port), kind]
-    with running(command, logs / f"bare-{kind}.log") as process:
-        wait_for_port(port, process)
-        yield port
+def family(pid: int) -> tuple[int, ...]:
+    """The process and all below it."""
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return ()
+    return (pid, *(each for child in found for each in family(int(child))))
 
 
-@contextmanager
-def valkey(folder: Path, logs: Path) -> Iterator[str]:
-    """A fresh bundled Valkey; gives its address."""
-    port = unused_port()
-    command = [sys.executable, "-m", "channel_layer.embedded"]
-    options = ["--dir", str(folder), "--port", str(port)]
-    with running([*command, *options], logs / "valkey.log") as process:
-        wait_for_port(port, process)
-        yield f"redis://127.0.0.1:{port}/0"
+def cpu_s(pids: Iterable[int]) -> float:
+    """Seconds of CPU that the processes and what is below them have used."""
+    ticks = 0
+    for pid in pids:
+        for each in family(pid):
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / _TICKS
 
 
-@contextmanager
-def hop(redis_url: str, logs: Path) -> Iterator[int]:
-    """Our interface server with one worker process; gives its port."""
-    port = unused_port()
-    env = {"REDIS_URL": redis_url}
-    server = [sys.executable, "-m", "interface_server", "--port", str(port)]
-    workers = [sys.executable, "-m", "workers", "--app", "bench.app:build", "--processes", "1"]
-    with ExitStack() as stack:
-        process = stack.enter_context(running(server, logs / "server.log", env))
-        stack.enter_context(running(workers, logs / "workers.log", env))
-        wait_for_port(port, process)
-        yield port
-
-
-@contextmanager
-def channels4(redis_url: str, python: Path, logs: Path) -> Iterator[int]:
-    """Channels 4 on Daphne with channels_redis; gives its port."""
-    port = unused_port()
-    command = [
-        *(str(python), "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)),
-        *("--access-log", "/dev/null", "bench.peers.channels4.site:application"),
-    ]
-    env = {"REDIS_URL": redis_url, "PYTHONPATH": str(ROOT)}
-    with running(command, logs / "channels4.log", env) as process:
-        wait_for_port(port, process)
-        yield port
+def memory_kib(pids: Iterable[int]) -> float:
+    """Memory of the processes alone and their share of what they share, KiB."""
+    total = 0
+    for pid in pids:
+        for each in family(pid):
+            rollup = Path(f"/proc/{each}/smaps_rollup").read_text()
+            total += int(rollup.split("Pss:")[1].split()[0])
+    return float(total)

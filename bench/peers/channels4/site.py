@@ -6,7 +6,9 @@ Runs in its own virtual environment (requirements.txt), never in ours.
 import os
 
 import django
+from asgiref.sync import async_to_sync
 from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.layers import get_channel_layer
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.core.asgi import get_asgi_application
@@ -34,6 +36,13 @@ def show_page(_request):
     return HttpResponse(page())
 
 
+def tell(request):
+    """Tell all sockets what was posted."""
+    layer = get_channel_layer()
+    async_to_sync(layer.group_send)("all", {"type": "told", "text": request.body.decode()})
+    return HttpResponse(status=204)
+
+
 class Echo(AsyncWebsocketConsumer):
     """Sends back what came."""
 
@@ -43,7 +52,7 @@ class Echo(AsyncWebsocketConsumer):
 
 
 class All(AsyncWebsocketConsumer):
-    """Tells all what came."""
+    """Hears what is told to all."""
 
     async def connect(self):
         """Accept, and hear what is told to all."""
@@ -54,16 +63,12 @@ class All(AsyncWebsocketConsumer):
         """Leave."""
         await self.channel_layer.group_discard("all", self.channel_name)
 
-    async def receive(self, text_data=None, bytes_data=None):
-        """Tell all."""
-        await self.channel_layer.group_send("all", {"type": "told", "text": text_data})
-
     async def told(self, event):
         """Pass it on."""
         await self.send(text_data=event["text"])
 
 
-urlpatterns = [path("page", show_page)]
+urlpatterns = [path("page", show_page), path("tell", tell)]
 application = ProtocolTypeRouter(
     {
         "http": get_asgi_application(),
