@@ -231,7 +231,7 @@ start_server
 wait "$step_pid" || fail "the database could not be brought up to date (its message is above)"
 step_pid=""
 start_workers
-wait_for_page /healthz
+wait_for_page /readyz
 wait_for_page /
 say "the board is at http://$check_host:$port/ (Ctrl-C stops it)"
 

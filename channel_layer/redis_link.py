@@ -61,6 +61,8 @@ class RedisLink:
         self._life: Deferred[None] | None = None
         self._stopped = False
         self._waiting: list[Deferred[None]] = []
+        self.connects = 0
+        """How often the connection came up."""
 
     @property
     def is_up(self) -> bool:
@@ -144,6 +146,7 @@ class RedisLink:
                 continue
             log.info("redis_connected", link=self._name, address=self._address.shown)
             attempt = 0
+            self.connects += 1
             lost = protocol.whenDisconnected()
             self._protocol = protocol
             for waiting in self._taken_waiting():

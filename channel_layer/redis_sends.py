@@ -18,6 +18,7 @@ from channel_layer.redis_calls import ScriptArguments
 from channel_layer.redis_link import RedisLink
 from shared.errors import LayerUnavailable, StepRefused
 from shared.logs import get_logger
+from shared.times import Times
 
 MAX_UNDER_WAY = 8
 """Batches sent and not yet answered; send.lua remembers twice as many."""
@@ -42,6 +43,7 @@ class _Batch:
     client: str
     waiting: tuple[_Waiting, ...]
     size_bytes: int
+    made_at: float
 
 
 class SendQueue:
@@ -73,6 +75,10 @@ class SendQueue:
         self._is_closed = False
         self._drained: list[Deferred[None]] = []
         self.buffered_bytes = 0
+        self.operations = 0
+        """How many were performed."""
+        self.times = Times()
+        """From making a batch to its answer, repetitions after a lost connection included."""
 
     def perform(self, *operations: bytes) -> Deferred[Outcome]:
         """What became of one packed operation, or of several that go in one batch for certain.
@@ -156,7 +162,8 @@ class SendQueue:
                 break
             taken.append(self._queue.popleft())
         self._last_number += 1
-        return _Batch(self._last_number, self._client, tuple(taken), size_bytes)
+        now = self._reactor.seconds()
+        return _Batch(self._last_number, self._client, tuple(taken), size_bytes, now)
 
     def _send(self, batch: _Batch) -> None:
         operations = [packed for waiting in batch.waiting for packed in waiting.operations]
@@ -168,6 +175,8 @@ class SendQueue:
     def _answered(self, reply: Any, batch: _Batch) -> None:
         outcomes = redis_calls.outcomes(reply)
         if self._settled(batch):
+            self.times.add(self._reactor.seconds() - batch.made_at)
+            self.operations += len(outcomes)
             last = -1
             for waiting in batch.waiting:
                 last += len(waiting.operations)

@@ -35,6 +35,7 @@ from shared.channel_names import check_channel, filled_pattern
 from shared.errors import ChannelFull, LayerError, LayerUnavailable, MessageTooLarge
 from shared.logs import get_logger
 from shared.settings import LayerSettings
+from shared.times import Times
 
 BUFFER_BYTES = 64 * 1024 * 1024
 """How much may wait for Redis while it is away."""
@@ -93,6 +94,22 @@ class TwistedLayer:
     def buffered_bytes(self) -> int:
         """How much of what was to be performed is not known to be performed."""
         return self._sends.buffered_bytes
+
+    @property
+    def call_times(self) -> Times:
+        """How long batches of operations took, each from its making to its answer."""
+        return self._sends.times
+
+    @property
+    def operations(self) -> int:
+        """How many operations were performed."""
+        return self._sends.operations
+
+    @property
+    def reconnects(self) -> int:
+        """How often a connection to Redis came back."""
+        links = (self._send_link, self._inbox_link, self._reader_link)
+        return sum(max(0, link.connects - 1) for link in links)
 
     def start(self) -> Deferred[None]:
         """Connect, for ever if need be; fires when that succeeded for the first time."""

@@ -21,8 +21,8 @@ from shared.settings import LayerSettings, LogSettings, layer_options, log_optio
 _HELP = """Hold the browsers' connections: HTTP/1.1 and WebSocket on one port.
 
 Requests and sockets' events go to the workers through the channel layer, at the Redis or Valkey
-server of --redis-url; replies come back the same way. Mounted folders and /healthz are answered
-here. Workers may come and go while this server runs.
+server of --redis-url; replies come back the same way. Mounted folders, /healthz and /readyz are
+answered here. Workers may come and go while this server runs.
 
 SIGTERM or SIGINT: no new connections, what runs is finished within --grace, sockets are closed
 with 1012. A second signal ends it at once.
@@ -43,19 +43,21 @@ def main(server: ServerSettings, layer: LayerSettings, logs: LogSettings) -> Non
     _allow_many_files()
     from twisted.internet import reactor
 
-    _run(reactor, server, layer)
+    _run(reactor, server, layer, logs)
 
 
-def _run(reactor: Any, server: ServerSettings, layer: LayerSettings) -> None:
+def _run(reactor: Any, server: ServerSettings, layer: LayerSettings, logs: LogSettings) -> None:
     from interface_server.service import Service
 
     try:
-        service = Service(reactor, server, layer)
+        service = Service(reactor, server, layer, logs)
         service.start()
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
     for url in service.urls:
         click.echo(f"interface server listens on {url}")
+    if service.metrics_address:
+        click.echo(f"metrics at {service.metrics_address}")
     log = get_logger("interface_server")
     log.info("started", address=",".join(service.urls), redis=layer.public_url, pid=os.getpid())
     reactor.addSystemEventTrigger("before", "shutdown", service.stop)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from interface_server.draining import Stoppable
     from interface_server.proxies import Peer
+    from interface_server.seeing.figures import Figures
     from interface_server.settings import ServerSettings
     from interface_server.static_files import StaticFiles
     from interface_server.wires import TcpTransport
@@ -63,6 +64,8 @@ class Gateway(Protocol):
 
     settings: "ServerSettings"
     access_log: "AccessLog"
+    figures: "Figures"
+    """What this process has done so far; raised by whoever does it."""
     static: "StaticFiles | None"
     """The mounted folders; None when nothing is mounted."""
 
@@ -118,8 +121,8 @@ class Gateway(Protocol):
         (`makeConnection`) and has been given both; the caller only hands the transport over.
         """
 
-    def health(self) -> tuple[int, bytes]:
-        """Status and JSON body of `/healthz`."""
+    def unready_reason(self) -> str | None:
+        """Why new work should go elsewhere now; None while this process is ready for it."""
 
     def count(self, what: str) -> None:
         """Raise the counter `what` by one."""

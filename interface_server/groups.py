@@ -33,6 +33,11 @@ class Groups:
         """How many groups have a member here."""
         return len(self._channels)
 
+    @property
+    def members(self) -> int:
+        """How many memberships there are, over all groups."""
+        return sum(map(len, self._channels.values()))
+
     def join(self, group: str, channel: str, device: Device = NOBODYS) -> None:
         """Make `channel` a member; of one, nothing but a device that is somebody's changes."""
         members = self._channels.setdefault(group, {})

@@ -1,31 +1,24 @@
-"""What `/healthz` says: whether this process can do its work, and how much of it there is.
+"""What `/healthz` and `/readyz` say: whether this process lives, and whether to send it new work.
 
-Figures come in as arguments; nothing is measured here.
+A live process without its channel layer is not ready, but must not be restarted for that: its
+sockets would be cut, and a new one would wait as well. Measures nothing; the reason comes in.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+
+LIVE_PATH = "/healthz"
+READY_PATH = "/readyz"
 
 
-@dataclass(frozen=True, slots=True)
-class Vitals:
-    """The figures of one moment. `counters` hold what happened since the start, by name."""
-
-    layer_up: bool
-    layer_buffered_bytes: int
-    connections: int
-    exchanges: int
-    sockets: int
-    groups: int
-    uptime_s: float
-    counters: Mapping[str, int]
-
-
-def health(vitals: Vitals, is_stopping: bool) -> tuple[int, bytes]:
-    """Status and JSON body: 200 while the layer is there and new work is taken, else 503."""
-    status = "ok" if vitals.layer_up else "no channel layer"
+def unready_reason(layer_up: bool, is_stopping: bool) -> str | None:
+    """Why new work should go elsewhere now; None while it need not."""
     if is_stopping:
-        status = "stopping"
-    body = {"status": status, **asdict(vitals), "uptime_s": round(vitals.uptime_s, 1)}
-    return 200 if status == "ok" else 503, json.dumps(body).encode()
+        return "stopping"
+    return None if layer_up else "no channel layer"
+
+
+def health(reason: str | None) -> tuple[int, bytes]:
+    """Status and JSON body: 200 without a reason against it, else 503."""
+    if reason is None:
+        return 200, b'{"status": "ok"}'
+    return 503, json.dumps({"status": "not ready", "reason": reason}).encode()

@@ -22,6 +22,9 @@ class AnswerOwner(Protocol):
     def date_and_server(self) -> bytes:
         """The header lines that every response carries."""
 
+    def new_request_id(self) -> str:
+        """An unused name for a request."""
+
     def emit(self, answer: "Answer", piece: bytes | Iterator[bytes]) -> None:
         """Send a piece when the answers before this one are out."""
 
@@ -82,8 +85,12 @@ class Framing(Protocol):
 class Answer:
     """One request's answer; `status` is 0 until its head is written.
 
-    `head` is None for a request that could not be read. `held` is its owner's. `framing` is
-    HTTP/1's when none is given.
+    `head` is None for a request that could not be read. `request_id` names the request to its
+    client, in each log line and to workers: what a trusted proxy said, else a new one. `held` is
+    its owner's; `size_bytes` are those that were given, heads included. `sent_at` and
+    `replied_at`, on the owner's clock, say when workers were asked and when they first answered,
+    0 where that was not; `has_parts`: the answer is given in more than one piece.
+    `framing` is HTTP/1's when none is given.
     """
 
     __slots__ = (
@@ -91,12 +98,18 @@ class Answer:
         "_is_head",
         "_owner",
         "exchange",
+        "has_parts",
         "held",
+        "http_version",
         "is_over",
         "is_safe",
         "method",
         "path",
         "peer",
+        "replied_at",
+        "request_id",
+        "sent_at",
+        "size_bytes",
         "started",
         "status",
     )
@@ -114,16 +127,20 @@ class Answer:
         self.method = head.method if head else "-"
         self.path = head.path if head else "-"
         self.is_safe = head is not None and head.is_safe and not head.has_body
+        self.http_version = head.http_version if head else "1.1"
         self.peer = peer
+        self.request_id = peer.request_id or owner.new_request_id()
         self.started = started
+        self.sent_at = self.replied_at = 0.0
+        self.size_bytes = 0
+        self.has_parts = False
         self.status = 0
         self.is_over = False
         self.exchange: Running | None = None
         self.held: list[bytes | Iterator[bytes]] = []
         self._is_head = self.method == "HEAD"
         if framing is None:
-            version = head.http_version if head else "1.1"
-            framing = ResponseFraming(version, self._is_head, closes)
+            framing = ResponseFraming(self.http_version, self._is_head, closes)
         self._framing = framing
 
     @property
@@ -149,26 +166,31 @@ class Answer:
         Raises: FramingBroken.
         """
         self.status = response.status
-        fixed = self._owner.date_and_server()
+        fixed = self._fixed()
         if not response.more_content:
-            self._owner.emit(self, self._framing.whole(response, fixed))
+            whole = self._framing.whole(response, fixed)
+            self.size_bytes = len(whole)
+            self._owner.emit(self, whole)
             self._owner.answer_over(self)
             return
-        self._owner.emit(
-            self,
-            self._framing.start(response.status, response.headers, response.content, fixed),
-        )
+        self.has_parts = True
+        first = self._framing.start(response.status, response.headers, response.content, fixed)
+        self.size_bytes = len(first)
+        self._owner.emit(self, first)
 
     def respond_ready(self, ready: ReadyResponse) -> None:
         """Give a whole response that was made beforehand."""
         self.status = ready.response.status
-        self._owner.emit(self, self._framing.ready(ready, self._owner.date_and_server()))
+        whole = self._framing.ready(ready, self._fixed())
+        self.size_bytes = len(whole)
+        self._owner.emit(self, whole)
         self._owner.answer_over(self)
 
     def more(self, chunk: ResponseChunk) -> None:
         """Give more content. Raises: FramingBroken."""
         piece = self._framing.more(chunk.content, not chunk.more_content)
         if piece:
+            self.size_bytes += len(piece)
             self._owner.emit(self, piece)
         if not chunk.more_content:
             self._owner.answer_over(self)
@@ -178,17 +200,24 @@ class Answer:
         extra: Headers = ()
         if retry_after_s is not None:
             extra = ((b"Retry-After", b"%d" % retry_after_s),)
-        self.respond(own_page(status, detail, extra))
+        self.respond(own_page(status, f"{detail}\n\nRequest id {self.request_id}", extra))
 
     def stream(self, status: int, headers: Headers, length: int, pieces: Iterator[bytes]) -> None:
         """Give a response of `length` bytes that `pieces` makes as they are wanted."""
         self.status = status
-        fixed = self._owner.date_and_server()
-        self._owner.emit(self, self._framing.start(status, headers, b"", fixed, length))
+        head = self._framing.start(status, headers, b"", self._fixed(), length)
+        self.size_bytes = len(head)
+        self._owner.emit(self, head)
         if not self._is_head:
+            self.size_bytes += length
             self._owner.emit(self, pieces)
         self._owner.answer_over(self)
 
     def abort(self) -> None:
         """Cut the connection, so that the client sees that the answer is not whole."""
         self._owner.abort("http.response_cut")
+
+    def _fixed(self) -> bytes:
+        """The header lines of this server's own; a worker's are dropped (`http_responses.py`)."""
+        named = b"X-Request-ID: %b\r\n" % self.request_id.encode("ascii")
+        return self._owner.date_and_server() + named

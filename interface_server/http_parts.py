@@ -8,6 +8,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred, succeed
 
 from interface_server.gateway import Gateway
+from interface_server.health import LIVE_PATH, READY_PATH, health
 from interface_server.http_answer import CLIENT_GONE, Answer
 from interface_server.http_messages import RequestHead, without_root
 from interface_server.http_responses import DateAndServer, ReadyResponse, own_page
@@ -17,7 +18,7 @@ from interface_server.static_files import FileResponse
 from interface_server.wires import Clock
 from shared.messages import HttpResponse
 
-HEALTH_PATH = "/healthz"
+_HEALTH_PATHS = frozenset({LIVE_PATH, READY_PATH})
 
 
 class Drainable(Protocol):
@@ -90,10 +91,10 @@ class HttpParts:
         return self._date.at(self.gateway.wall_clock())
 
     def answer_locally(self, answer: Answer, head: RequestHead) -> bool:
-        """Answer what needs no worker: `/healthz` and mounted files. False for all else."""
+        """Answer what needs no worker: health and mounted files. False for all else."""
         path = without_root(head.path, self.gateway.settings.root_path)
-        if path == HEALTH_PATH:
-            answer.respond(self._health(head.method))
+        if path in _HEALTH_PATHS:
+            answer.respond(self._health(path, head.method))
             return True
         static = self.gateway.static
         found = static.answer(head.method, path, head.headers) if static is not None else None
@@ -111,21 +112,28 @@ class HttpParts:
         """Whether `answer_locally` would answer."""
         path = without_root(head.path, self.gateway.settings.root_path)
         static = self.gateway.static
-        return path == HEALTH_PATH or (static is not None and static.covers(path))
+        return path in _HEALTH_PATHS or (static is not None and static.covers(path))
 
     def log(self, answer: Answer) -> None:
-        """Write the answer's line in the access log."""
+        """Count the answer, which is over, and write its line in the access log."""
+        status, now = answer.status or CLIENT_GONE, self.clock.seconds()
+        seconds = now - answer.started
+        self.gateway.figures.answered(answer, status, seconds, now)
         self.gateway.access_log.http(
             answer.method,
             answer.path,
-            answer.status or CLIENT_GONE,
-            self.clock.seconds() - answer.started,
+            status,
+            seconds,
             answer.peer.client,
+            answer.request_id,
+            answer.http_version,
+            answer.size_bytes,
         )
 
-    def _health(self, method: str) -> HttpResponse:
+    def _health(self, path: str, method: str) -> HttpResponse:
         if method not in ("GET", "HEAD"):
             return own_page(405, "Only GET and HEAD.", ((b"Allow", b"GET, HEAD"),))
-        status, body = self.gateway.health()
+        reason = self.gateway.unready_reason() if path == READY_PATH else None
+        status, body = health(reason)
         headers = ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store"))
         return HttpResponse(status, headers, body)

@@ -30,6 +30,7 @@ OURS = frozenset(
         b"trailer",
         b"transfer-encoding",
         b"upgrade",
+        b"x-request-id",
     }
 )
 """Headers that this server writes itself or that mean one connection only.

@@ -97,6 +97,10 @@ class AnswerRow:
         """See AnswerOwner."""
         return self._parts.date_and_server()
 
+    def new_request_id(self) -> str:
+        """See AnswerOwner."""
+        return self._parts.gateway.new_request_id()
+
     def emit(self, answer: Answer, piece: bytes | Iterator[bytes]) -> None:
         """See AnswerOwner."""
         if answer.is_over or not self._answers:

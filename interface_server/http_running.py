@@ -57,7 +57,6 @@ class RunningExchange:
         "_head",
         "_held",
         "_is_awaited",
-        "_request_id",
         "_state",
     )
 
@@ -68,11 +67,12 @@ class RunningExchange:
         self._answer = answer
         self._head = head
         self._clock = clock
-        self._due = clock.seconds() + gateway.settings.http_timeout_s
+        now = clock.seconds()
+        self._due = now + gateway.settings.http_timeout_s
+        answer.sent_at = now
         self._budget = budget
         self._state = table.State.WAITING
         self._channel = gateway.new_reply_channel()
-        self._request_id = ""
         self._body: bytes | None = b""
         self._body_channel: str | None = None
         self._body_size = 0
@@ -89,7 +89,6 @@ class RunningExchange:
         gateway = self._gateway
         self._body_channel = body_channel
         self._body_size = body_size
-        self._request_id = self._answer.peer.request_id or gateway.new_request_id()
         gateway.register(self._channel, self)
         self._send(body)
         if body_channel is not None or len(body) > MAX_KEPT_BODY:
@@ -182,7 +181,7 @@ class RunningExchange:
             self._head,
             self._answer.peer,
             channel,
-            self._request_id,
+            self._answer.request_id,
             settings.root_path,
             body,
             self._body_channel,
@@ -221,8 +220,9 @@ class RunningExchange:
     def _perform(self, action: table.Action) -> None:
         match action:
             case table.Respond(response):
+                now = self._answer.replied_at = self._clock.seconds()
+                self._due = now + self._gateway.settings.http_timeout_s
                 self._answer.respond(response)
-                self._due = self._clock.seconds() + self._gateway.settings.http_timeout_s
             case table.Continue(chunk):
                 self._answer.more(chunk)
                 self._due = self._clock.seconds() + self._gateway.settings.http_timeout_s
@@ -280,7 +280,7 @@ class RunningExchange:
             blame.event,
             method=self._head.method,
             path=self._head.path,
-            request_id=self._request_id,
+            request_id=self._answer.request_id,
             **dict(blame.facts),
         )
 

@@ -84,6 +84,11 @@ class ReplyPump:
         """How many groups have a member here."""
         return len(self._groups)
 
+    @property
+    def members(self) -> int:
+        """How many memberships there are, over all groups."""
+        return self._groups.members
+
     def register(self, channel: str, receiver: Receiver) -> None:
         """Let `receiver` hear what comes for `channel`."""
         self._receivers[channel] = receiver

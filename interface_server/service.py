@@ -6,7 +6,6 @@ Holds no rules of HTTP, WebSocket or the layer; each is a part of its own.
 import secrets
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from random import SystemRandom
@@ -22,13 +21,16 @@ from channel_layer.layer import Operation
 from channel_layer.redis_twisted import TwistedLayer
 from interface_server.draining import SocketDrain, Stoppable
 from interface_server.gateway import Receiver
-from interface_server.health import Vitals, health
+from interface_server.health import unready_reason
 from interface_server.http_messages import parse_head
 from interface_server.http_parts import HttpParts
 from interface_server.listening.listeners import Listeners
 from interface_server.listening.stack import Stack
 from interface_server.proxies import Peer
 from interface_server.reply_pump import ReplyPump
+from interface_server.seeing.figures import Figures
+from interface_server.seeing.opening import metrics_listener
+from interface_server.seeing.vitals import Vitals
 from interface_server.settings import ServerSettings
 from interface_server.static_files import StaticFiles
 from interface_server.wires import Call, TcpTransport
@@ -37,7 +39,7 @@ from interface_server.ws_protocol import session_limits, socket_class, socket_fa
 from interface_server.ws_socket import Socket
 from shared.errors import LayerError
 from shared.logs import AccessLog, get_logger
-from shared.settings import LayerSettings
+from shared.settings import LayerSettings, LogSettings
 
 REFRESHES_PER_EXPIRY = 3
 """Memberships are told to the layer again so often within the time in which they would expire."""
@@ -60,19 +62,29 @@ class Service:
     `start` listens and connects to the layer, `stop` ends both in order.
     """
 
-    def __init__(self, reactor: Any, settings: ServerSettings, layer: LayerSettings) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        settings: ServerSettings,
+        layer: LayerSettings,
+        logs: LogSettings | None = None,
+    ) -> None:
         self.settings = settings
         self.access_log = AccessLog(
-            sys.stdout, settings.log_addresses, time.time, partial(reactor.callLater, 0)
+            sys.stdout,
+            settings.log_addresses,
+            time.time,
+            partial(reactor.callLater, 0),
+            as_json=logs is not None and logs.json,
         )
         self.static = _static_files(settings)
+        self.figures = Figures()
         self._reactor = reactor
         self._layer_settings = layer
         self._inbox = f"server.response.{secrets.token_hex(8)}!"
         self._clients = 0
         self._request_ids = secrets.token_hex(6)
         self._requests = 0
-        self._counters: Counter[str] = Counter()
         self._started_at = reactor.seconds()
         self._is_stopping = False
         self._layer = TwistedLayer(reactor, layer)
@@ -86,6 +98,7 @@ class Service:
         self._held: set[Stoppable] = set()
         self._sockets_gone: Deferred[None] | None = None
         self._listeners = Listeners(reactor, settings, Stack(self._http))
+        self._metrics = metrics_listener(reactor, settings.metrics, self.figures, self.vitals)
         self._heartbeat: Call | None = None
 
     @property
@@ -93,12 +106,18 @@ class Service:
         """Where it listens, as a person would open it."""
         return self._listeners.urls
 
+    @property
+    def metrics_address(self) -> str:
+        """Where the metrics are; empty where they are off."""
+        return self._metrics.address
+
     def start(self) -> None:
         """Listen, and begin to reach for the layer; requests wait until it is there.
 
         Raises: ConfigurationError when an address cannot be listened on.
         """
         self._listeners.start()
+        self._metrics.start()
         # It fails only when the layer is closed before it was ever up, which its own log tells.
         self._layer.start().addErrback(lambda _: None)
         self._pump.start()
@@ -129,6 +148,7 @@ class Service:
         self._pump.stop()
         await self._retire()
         await self._layer.close()
+        await self._metrics.stop()
 
     def _drain_sockets(self) -> tuple[Deferred[None], Deferred[None]]:
         """Tell sockets and held exchanges within half of the grace; fires at the end of both."""
@@ -235,23 +255,31 @@ class Service:
         result: IProtocol = protocol
         return result
 
-    def health(self) -> tuple[int, bytes]:
-        """What `/healthz` answers."""
-        vitals = Vitals(
+    def unready_reason(self) -> str | None:
+        """Why new work should go elsewhere now; None while this process is ready for it."""
+        return unready_reason(self._layer.is_up, self._is_stopping)
+
+    def vitals(self) -> Vitals:
+        """The figures of this moment."""
+        return Vitals(
+            unready_reason=self.unready_reason(),
             layer_up=self._layer.is_up,
             layer_buffered_bytes=self._layer.buffered_bytes,
+            layer_operations=self._layer.operations,
+            layer_reconnects=self._layer.reconnects,
+            layer_times=self._layer.call_times,
             connections=self._http.connection_count,
             exchanges=self._exchanges,
             sockets=len(self._sockets),
             groups=self._pump.groups,
+            members=self._pump.members,
+            bodies_bytes=self._http.budget.held_bytes,
             uptime_s=self._reactor.seconds() - self._started_at,
-            counters=dict(self._counters),
         )
-        return health(vitals, self._is_stopping)
 
     def count(self, what: str) -> None:
         """Raise the counter `what` by one."""
-        self._counters[what] += 1
+        self.figures.counters[what] += 1
 
     @property
     def _exchanges(self) -> int:

@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any, TextIO
 from urllib.parse import quote
 
@@ -71,7 +72,8 @@ class AccessLog:
 
     `stream` None writes nothing. With `show_addresses` False a dash stands for the client.
     `clock` gives seconds since 1970; lines show the machine's local time. With `later`, which
-    calls a function soon, lines are held until then and written together.
+    calls a function soon, lines are held until then and written together. `as_json` gives one
+    object a line: `time` in UTC, `client` only where addresses are shown.
     """
 
     def __init__(
@@ -80,30 +82,75 @@ class AccessLog:
         show_addresses: bool,
         clock: Callable[[], float],
         later: Callable[[Callable[[], None]], object] | None = None,
+        as_json: bool = False,
     ) -> None:
         self._stream = stream
         self._later = later
         self._held: list[str] = []
         self._show_addresses = show_addresses
+        self._as_json = as_json
         self._clock = clock
         self._second = -1
         self._stamp = ""
 
     def http(
-        self, method: str, path: str, status: int, seconds: float, client: Address | None
+        self,
+        method: str,
+        path: str,
+        status: int,
+        seconds: float,
+        client: Address | None,
+        request_id: str = "",
+        http_version: str = "1.1",
+        size_bytes: int = 0,
     ) -> None:
-        """`[2016/03/31 12:53:50] HTTP POST /post/2/ 302 [0.05, 127.0.0.1:65479]`."""
-        if self._stream is not None:
-            shown = f"{_logged(method)} {_logged(path)} {status} [{seconds:.2f}"
-            self._add(f"HTTP {shown}, {self._address(client)}]")
+        """`[2016/03/31 12:53:50] HTTP POST /post/2/ 302 [0.05, 127.0.0.1:65479] 3f9c1e07a2`.
 
-    def websocket(self, event: str, path: str, client: Address | None) -> None:
-        """`[2016/03/31 12:54:24] WebSocket CONNECT /thread/2/ [127.0.0.1:49224]`.
-
-        `event` is HANDSHAKING, CONNECT, DISCONNECT or REJECT.
+        The request's id stands last; `size_bytes` are those of the answer with its head.
         """
-        if self._stream is not None:
-            self._add(f"WebSocket {event} {_logged(path)} [{self._address(client)}]")
+        if self._stream is None:
+            return
+        if self._as_json:
+            self._add_json(
+                event="http",
+                method=method,
+                path=path,
+                status=status,
+                duration_ms=round(1000 * seconds, 1),
+                bytes=size_bytes,
+                http_version=http_version,
+                request_id=request_id,
+                client=client,
+            )
+            return
+        shown = f"HTTP {_logged(method)} {_logged(path)} {status} [{seconds:.2f}, "
+        named = " " + request_id if request_id else ""
+        self._add(f"{shown}{self._address(client)}]{named}")
+
+    def websocket(
+        self,
+        event: str,
+        path: str,
+        client: Address | None,
+        request_id: str = "",
+        code: int | None = None,
+        cause: str = "",
+    ) -> None:
+        """`[2016/03/31 12:54:24] WebSocket DISCONNECT /x [127.0.0.1:49224] 3f9c1e07a2 1001 peer`.
+
+        `event` is HANDSHAKING, CONNECT, DISCONNECT or REJECT. `code` and `cause` say why a socket
+        ended; `code` is a status where a handshake was refused.
+        """
+        if self._stream is None:
+            return
+        if self._as_json:
+            name = f"websocket_{event.lower()}"
+            more = {} if code is None else {"code": code, "cause": cause}
+            self._add_json(event=name, path=path, **more, request_id=request_id, client=client)
+            return
+        shown = f"WebSocket {event} {_logged(path)} [{self._address(client)}]"
+        why = "" if code is None else f" {code} {cause}"
+        self._add(f"{shown} {request_id}{why}" if request_id else shown + why)
 
     def flush(self) -> None:
         """Write the lines that are held."""
@@ -117,12 +164,21 @@ class AccessLog:
         host, port = client
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
+    def _add_json(self, client: Address | None, **facts: Any) -> None:
+        now = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
+        if client is not None and self._show_addresses:
+            facts["client"] = self._address(client)
+        self._hold(json.dumps({"time": now, **facts}))
+
     def _add(self, text: str) -> None:
         second = int(self._clock())
         if second != self._second:
             self._second = second
             self._stamp = time.strftime("[%Y/%m/%d %H:%M:%S]", time.localtime(second))
-        self._held.append(f"{self._stamp} {text}")
+        self._hold(f"{self._stamp} {text}")
+
+    def _hold(self, line: str) -> None:
+        self._held.append(line)
         if self._later is None:
             self.flush()
         elif len(self._held) == 1:

@@ -41,6 +41,7 @@ class Stack:
         self.folder = folder
         self.app = app
         self.ports = [unused_port() for _ in range(servers)]
+        self.metrics_ports = [unused_port() for _ in range(servers)]
         self.redis_port = unused_port()
         self.redis_url = f"redis://127.0.0.1:{self.redis_port}/0"
         self.workers: list[Part] = []
@@ -137,6 +138,7 @@ class Stack:
         part = self._start(
             "interface_server",
             *("--host", "127.0.0.1", "--port", str(self.ports[number])),
+            *("--metrics", str(self.metrics_ports[number])),
             *(mounts if self.app == BOARD else ()),
             *self._server_options,
             env=self.server_env,
@@ -158,7 +160,7 @@ class Stack:
         return part
 
     def wait_until_healthy(self, number: int = 0, timeout_s: float = 30.0) -> None:
-        """Return when a server's `/healthz` says 200. Raises: PartEnded."""
+        """Return when a server is ready for work. Raises: PartEnded."""
         part = self.servers[number]
         end = time.monotonic() + timeout_s
         while part is not None and part.is_running and time.monotonic() < end:
@@ -171,8 +173,9 @@ class Stack:
         raise PartEnded(f"the server is not healthy:\n{part.text if part else ''}")
 
     def health(self, number: int = 0) -> dict[str, Any]:
-        """What a server's `/healthz` says. Raises: httpx.TransportError."""
-        said: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self.ports[number]}/healthz").json()
+        """What a server's `/healthz` beside its metrics says. Raises: httpx.TransportError."""
+        address = f"http://127.0.0.1:{self.metrics_ports[number]}/healthz"
+        said: dict[str, Any] = httpx.get(address).json()
         return said
 
     def stop(self) -> None:

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import click
 
+from interface_server.settings.addresses import TcpPlace, UnixPlace, port_place
 from interface_server.settings.options import SECONDS, setting
 
 
@@ -19,6 +20,14 @@ class RunningSettings:
         bool,
         "Whether the access log shows the clients' addresses.",
         flags=("--log-addresses/--no-log-addresses",),
+    )
+    metrics: TcpPlace | UnixPlace | None = setting(
+        None,
+        port_place,
+        "Where /metrics for Prometheus is served, with /healthz and /readyz and all figures; "
+        "never on the public port. Without HOST 127.0.0.1. Each of several "
+        "processes takes the next port, or .1, .2 behind its path. Off by default.",
+        metavar="[HOST:]PORT|unix:PATH",
     )
     grace_s: float = setting(10.0, SECONDS, "Seconds that running requests get at a stop.")
     drain_rate: float = setting(

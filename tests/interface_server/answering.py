@@ -24,6 +24,7 @@ from interface_server.gateway import Receiver
 from interface_server.http1 import HttpFactory
 from interface_server.http_parts import HttpParts
 from interface_server.proxies import Peer
+from interface_server.seeing.figures import Figures
 from interface_server.settings import ServerSettings
 from interface_server.static_files import StaticFiles
 from shared import codec
@@ -42,6 +43,8 @@ class Site:
         self.access_log = AccessLog(self.lines, True, time.time)
         given = self.settings.static or self.settings.media
         self.static = StaticFiles(self.settings.static, self.settings.media) if given else None
+        self.figures = Figures()
+        self.unready: str | None = None
         self.requests: list[HttpRequest] = []
         self.operations: list[Operation] = []
         self.counters: Counter[str] = Counter()
@@ -107,8 +110,8 @@ class Site:
             echo.dataReceived(rest)
         return echo
 
-    def health(self) -> tuple[int, bytes]:
-        return 200, b'{"status": "ok"}'
+    def unready_reason(self) -> str | None:
+        return self.unready
 
     def count(self, what: str) -> None:
         self.counters[what] += 1

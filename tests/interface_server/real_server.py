@@ -96,8 +96,10 @@ class ServerProcess:
 
     def __init__(self, url: str, prefix: str, *options: str) -> None:
         environment = {"REDIS_URL": url, "CHANNELS_PREFIX": prefix}
-        self.part = Part.module("interface_server", "--port", "0", *options, env=environment)
+        given = ("--port", "0", "--metrics", "0", *options)
+        self.part = Part.module("interface_server", *given, env=environment)
         self.address = self.part.wait_for(r"listens on http://([^/]+)/")[1]
+        self.metrics = self.part.wait_for(r"metrics at (http://[^/]+)/metrics")[1]
 
     @property
     def http(self) -> str:
@@ -115,8 +117,8 @@ class ServerProcess:
         return self.part.text
 
     def health(self) -> dict[str, Any]:
-        """What /healthz says."""
-        said: dict[str, Any] = httpx.get(self.http + "/healthz").json()
+        """What /healthz says beside the metrics."""
+        said: dict[str, Any] = httpx.get(self.metrics + "/healthz").json()
         return said
 
     def wait_for_health(self, fact: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

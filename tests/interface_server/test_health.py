@@ -1,36 +1,31 @@
-"""What /healthz says of the figures it is given."""
+"""What /healthz and /readyz say of the reason they are given."""
 
 import json
 
 import pytest
 
-from interface_server.health import Vitals, health
+from interface_server.health import health, unready_reason
 
 
 @pytest.mark.parametrize(
-    ("layer_up", "is_stopping", "status", "word"),
+    ("layer_up", "is_stopping", "reason"),
     [
-        (True, False, 200, "ok"),
-        (False, False, 503, "no channel layer"),
-        (True, True, 503, "stopping"),
-        (False, True, 503, "stopping"),
+        (True, False, None),
+        (False, False, "no channel layer"),
+        (True, True, "stopping"),
+        (False, True, "stopping"),
     ],
 )
-def test_the_status_follows_the_layer_and_the_stop(
-    layer_up: bool, is_stopping: bool, status: int, word: str
+def test_a_server_is_ready_while_work_can_be_done_and_is_taken(
+    layer_up: bool, is_stopping: bool, reason: str | None
 ) -> None:
-    """200 only while work can be done and new work is taken; every figure is told."""
-    vitals = Vitals(layer_up, 5, 4, 3, 2, 1, 1.26, {"epochs": 1})
-    said, body = health(vitals, is_stopping)
-    assert said == status
-    assert json.loads(body) == {
-        "status": word,
-        "layer_up": layer_up,
-        "layer_buffered_bytes": 5,
-        "connections": 4,
-        "exchanges": 3,
-        "sockets": 2,
-        "groups": 1,
-        "uptime_s": 1.3,
-        "counters": {"epochs": 1},
-    }
+    """The reason against new work follows the layer and the stop."""
+    assert unready_reason(layer_up, is_stopping) == reason
+
+
+def test_a_reason_makes_a_503() -> None:
+    """200 without a reason against it, else 503 with the reason; no figures for strangers."""
+    status, body = health(None)
+    assert (status, json.loads(body)) == (200, {"status": "ok"})
+    status, body = health("stopping")
+    assert (status, json.loads(body)) == (503, {"status": "not ready", "reason": "stopping"})

@@ -132,7 +132,8 @@ def test_no_redis_at_start_is_a_clear_message_and_then_it_works(
     url = f"redis://127.0.0.1:{port}/0"
     server = start_server(started, url, prefix)
     server.part.wait_for(rf"redis_unavailable .*address=127\.0\.0\.1:{port}")
-    assert httpx.get(server.http + "/healthz").status_code == 503
+    assert httpx.get(server.http + "/readyz").status_code == 503
+    assert httpx.get(server.http + "/healthz").status_code == 200
     with socket.create_connection(server.address.split(":")) as client:
         client.sendall(b"GET /early HTTP/1.1\r\nHost: x\r\n\r\n")
         valkey = EmbeddedValkey(tmp_path / "valkey", port)

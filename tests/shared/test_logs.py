@@ -86,11 +86,45 @@ def test_access_lines_have_the_known_form() -> None:
     log = AccessLog(stream, True, lambda: 1_459_428_830.5)
     log.http("POST", "/post/2/", 302, 0.0512, ("127.0.0.1", 65479))
     log.websocket("CONNECT", "/thread/2/", ("127.0.0.1", 49224))
-    log.http("GET", "/", 200, 1.5, ("::1", 80))
+    log.http("GET", "/", 200, 1.5, ("::1", 80), "3f9c1")
+    log.websocket("DISCONNECT", "/x", None, "3f9c2", 1001, "peer")
     assert written(log, stream).splitlines() == [
         "[TIME] HTTP POST /post/2/ 302 [0.05, 127.0.0.1:65479]",
         "[TIME] WebSocket CONNECT /thread/2/ [127.0.0.1:49224]",
-        "[TIME] HTTP GET / 200 [1.50, [::1]:80]",
+        "[TIME] HTTP GET / 200 [1.50, [::1]:80] 3f9c1",
+        "[TIME] WebSocket DISCONNECT /x [-] 3f9c2 1001 peer",
+    ]
+
+
+def test_access_lines_can_be_json() -> None:
+    """One object a line with the time in UTC; the client is there only where it may be shown."""
+    stream = io.StringIO()
+    log = AccessLog(stream, True, lambda: 1_459_428_830.5, as_json=True)
+    log.http("GET", '/a"\n', 200, 0.0123, ("::1", 80), "3f9c1", "1.0", 512)
+    AccessLog(stream, False, lambda: 0.0, as_json=True).websocket(
+        "DISCONNECT", "/x", ("::1", 80), "3f9c2", 1001, "peer"
+    )
+    assert [json.loads(line) for line in stream.getvalue().splitlines()] == [
+        {
+            "time": "2016-03-31T12:53:50.500+00:00",
+            "event": "http",
+            "method": "GET",
+            "path": '/a"\n',
+            "status": 200,
+            "duration_ms": 12.3,
+            "bytes": 512,
+            "http_version": "1.0",
+            "request_id": "3f9c1",
+            "client": "[::1]:80",
+        },
+        {
+            "time": "1970-01-01T00:00:00.000+00:00",
+            "event": "websocket_disconnect",
+            "path": "/x",
+            "code": 1001,
+            "cause": "peer",
+            "request_id": "3f9c2",
+        },
     ]
 
 

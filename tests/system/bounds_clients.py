@@ -5,15 +5,12 @@ the kernel's buffers fill. It asserts nothing.
 """
 
 import contextlib
-import json
 import os
 import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from tests.stack import Stack
 
@@ -176,7 +173,7 @@ def closing(clients: list[Any]) -> Iterator[list[Any]]:
 
 def vitals(stack: Stack) -> dict[str, Any]:
     """What the server says of itself."""
-    return dict(json.loads(httpx.get(stack.url + "/healthz", timeout=TIMEOUT_S).content))
+    return stack.health()
 
 
 def counted(stack: Stack, name: str) -> int:

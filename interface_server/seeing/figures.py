@@ -1,0 +1,96 @@
+"""What one server has done since its start, as plain numbers that cost next to nothing to raise.
+
+Whoever does something raises its figure; `exposition.py` turns them into text when asked. Labels
+come from closed lists only, so that no client can make the figures grow.
+"""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from interface_server.seeing.causes import code_label
+from shared.times import Times
+
+if TYPE_CHECKING:
+    from interface_server.http_answer import Answer
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Methods that are told apart; all others are "other"."""
+
+
+class Figures:
+    """Raised by all parts of one process; read when somebody asks."""
+
+    __slots__ = (
+        "broadcasts",
+        "connections",
+        "counters",
+        "deliveries",
+        "failures",
+        "frames_in",
+        "frames_in_bytes",
+        "frames_out",
+        "frames_out_bytes",
+        "handshakes",
+        "http_in_bytes",
+        "http_out_bytes",
+        "loop_lag",
+        "read",
+        "replying",
+        "requests",
+        "sockets_closed",
+        "total",
+        "waiting",
+    )
+
+    def __init__(self) -> None:
+        self.counters: Counter[str] = Counter()
+        """What happened, by the name that was counted."""
+        self.failures: Counter[tuple[str, int]] = Counter()
+        """Requests and handshakes that this server ended itself, by (cause, status)."""
+        self.requests: dict[tuple[str, int], int] = {}
+        """Answers by (method, status); 499 for a client that left."""
+        self.total = Times()
+        """From a request's head to the last byte of its answer."""
+        self.read = Times()
+        """From the head to the request's sending, of requests with a body."""
+        self.waiting = Times()
+        """From the sending to the first reply: queue and worker."""
+        self.replying = Times()
+        """From the first reply to the last, of answers that came in parts."""
+        self.http_in_bytes = 0
+        self.http_out_bytes = 0
+        self.connections: Counter[str] = Counter()
+        """Connections that came, by protocol."""
+        self.handshakes: Counter[str] = Counter()
+        """WebSocket handshakes by result: "accepted" or the status of the refusal."""
+        self.sockets_closed: Counter[tuple[str, str]] = Counter()
+        """Accepted sockets that ended, by (cause, label of the close code)."""
+        self.frames_in = self.frames_in_bytes = 0
+        """WebSocket messages of clients and their bytes of content."""
+        self.frames_out = self.frames_out_bytes = 0
+        """The same to clients, broadcasts left out."""
+        self.broadcasts = self.deliveries = 0
+        """Group messages that came here, and how many members they were handed to."""
+        self.loop_lag = Times()
+        """How late the reactor was for a call that was due."""
+
+    def answered(self, answer: "Answer", status: int, seconds: float, now: float) -> None:
+        """An answer is over after `seconds`; `now` is on the clock of its times."""
+        try:
+            self.requests[answer.method, status] += 1
+        except KeyError:
+            self._answered_first(answer.method, status)
+        self.total.add(seconds)
+        self.http_out_bytes += answer.size_bytes
+        if answer.replied_at:
+            self.waiting.add(answer.replied_at - answer.sent_at)
+            if answer.has_parts:
+                self.replying.add(now - answer.replied_at)
+
+    def socket_closed(self, cause: str, code: int) -> None:
+        """An accepted socket ended."""
+        self.sockets_closed[cause, code_label(code)] += 1
+
+    def _answered_first(self, method: str, status: int) -> None:
+        key = (method if method in METHODS else "other", status)
+        self.requests[key] = self.requests.get(key, 0) + 1
