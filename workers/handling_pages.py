@@ -15,6 +15,7 @@ from shared.errors import BodyGone, InvalidMessage, InvalidName, LayerUnavailabl
 from shared.logs import get_logger
 from shared.messages import HttpRequest, Receipt
 from workers.error_pages import error_response, plain_page
+from workers.event_streams import HeldAnswer
 from workers.forms import BadForm
 from workers.outbox import Outbox
 from workers.responses import LATER, Later, Response, response_messages
@@ -44,6 +45,10 @@ class Pages:
         if message is None:
             return Done(entry.id, _receipt(entry, later=False))
         answer, effects = self._answer(message, entry, begin)
+        if isinstance(answer, HeldAnswer):
+            first = Send(message.reply_channel, codec.encode(answer.hold))
+            steps = (first, *answer.joins, *effects)
+            return Done(entry.id, (*steps, *_end(entry, message, later=True)))
         if isinstance(answer, Later):
             return Done(entry.id, (*effects, *_end(entry, message, later=True)))
         replies = _replies(message.reply_channel, answer)
@@ -60,7 +65,7 @@ class Pages:
 
     def _answer(
         self, message: HttpRequest, entry: Entry, begin: Begin
-    ) -> tuple[Response | Later, tuple[Operation, ...]]:
+    ) -> tuple[Response | Later | HeldAnswer, tuple[Operation, ...]]:
         """The answer and the other effects; an answer that is an error has none."""
         match = self.app.match_http(message.method, message.path)
         if not isinstance(match, HttpMatch):
@@ -72,16 +77,16 @@ class Pages:
         outbox = Outbox()
         begin(match.route.timeout_s)
         answer = self._called(match, request, outbox)
-        if isinstance(answer, Response | Later):
+        if isinstance(answer, Response | Later | HeldAnswer):
             return answer, outbox.operations
         return self._failed(request, answer), ()
 
     def _called(
         self, match: HttpMatch, request: Request, outbox: Outbox
-    ) -> Response | Later | BaseException:
+    ) -> Response | Later | HeldAnswer | BaseException:
         try:
             answer = match.route.handler(request, outbox)
-            if isinstance(answer, Response) or answer is LATER:
+            if isinstance(answer, Response | HeldAnswer) or answer is LATER:
                 return answer
             name = getattr(match.route.handler, "__qualname__", repr(match.route.handler))
             return TypeError(f"{name}: expected a Response or LATER, got {shortened(answer)}")

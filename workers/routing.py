@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 from shared.channel_names import check_channel
 from shared.errors import ConfigurationError, InvalidName
 from workers.consumers import JobAttempt, SocketEvent
+from workers.event_streams import HeldAnswer
 from workers.outbox import Outbox
 from workers.web import Later, Request, Response
 
-HttpHandler: TypeAlias = Callable[[Request, Outbox], Response | Later]
+HttpHandler: TypeAlias = Callable[[Request, Outbox], Response | Later | HeldAnswer]
 SocketHandler: TypeAlias = Callable[[SocketEvent, Outbox], None]
 JobHandler: TypeAlias = Callable[[dict[str, Any], Outbox, JobAttempt], None]
 ErrorPage: TypeAlias = Callable[[Request | None, int, str, str], Response]
