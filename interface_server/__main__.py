@@ -6,6 +6,7 @@ The parts are joined in `service.py`, the settings explained in `settings.py`.
 import os
 import resource
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -25,7 +26,7 @@ server of --redis-url; replies come back the same way. Mounted folders, /healthz
 answered here. Workers may come and go while this server runs.
 
 SIGTERM or SIGINT: no new connections, what runs is finished within --grace, sockets are closed
-with 1012. A second signal ends it at once.
+with 1012. A second signal ends it at once. SIGHUP: the certificates are read again.
 
 Sizes may be written as 65536, 64k or 16m. Every option can be set by its environment variable.
 """
@@ -61,7 +62,7 @@ def _run(reactor: Any, server: ServerSettings, layer: LayerSettings, logs: LogSe
     log = get_logger("interface_server")
     log.info("started", address=",".join(service.urls), redis=layer.public_url, pid=os.getpid())
     reactor.addSystemEventTrigger("before", "shutdown", service.stop)
-    reactor.callWhenRunning(_take_signals, reactor)
+    reactor.callWhenRunning(_take_signals, reactor, service.stack.reload)
     collect_seldom()
     give_memory_back()
     reactor.run()
@@ -69,8 +70,8 @@ def _run(reactor: Any, server: ServerSettings, layer: LayerSettings, logs: LogSe
     log.info("stopped")
 
 
-def _take_signals(reactor: Any) -> None:
-    """The first signal begins an orderly stop, the second ends the process."""
+def _take_signals(reactor: Any, reload: Callable[[], None]) -> None:
+    """SIGHUP reloads, the first other signal begins an orderly stop, the second ends all."""
     seen: list[int] = []
 
     def on_signal(number: int, _: FrameType | None) -> None:
@@ -79,6 +80,10 @@ def _take_signals(reactor: Any) -> None:
         seen.append(number)
         reactor.callFromThread(reactor.stop)
 
+    def on_hangup(number: int, _: FrameType | None) -> None:
+        reactor.callFromThread(reload)
+
+    signal.signal(signal.SIGHUP, on_hangup)
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
 

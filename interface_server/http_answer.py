@@ -15,9 +15,14 @@ from shared.messages import Headers, HttpResponse, ResponseChunk
 CLIENT_GONE = 499
 """The status in the access log of a request whose client left unanswered; nginx's number."""
 
+_HSTS = b"strict-transport-security"
+
 
 class AnswerOwner(Protocol):
     """The connection that an answer belongs to."""
+
+    hsts: bytes
+    """The header line for responses over HTTPS, empty for none. Source: RFC 6797 section 6.1."""
 
     def date_and_server(self) -> bytes:
         """The header lines that every response carries."""
@@ -166,7 +171,7 @@ class Answer:
         Raises: FramingBroken.
         """
         self.status = response.status
-        fixed = self._fixed()
+        fixed = self._fixed(response.headers)
         if not response.more_content:
             whole = self._framing.whole(response, fixed)
             self.size_bytes = len(whole)
@@ -181,7 +186,7 @@ class Answer:
     def respond_ready(self, ready: ReadyResponse) -> None:
         """Give a whole response that was made beforehand."""
         self.status = ready.response.status
-        whole = self._framing.ready(ready, self._fixed())
+        whole = self._framing.ready(ready, self._fixed(ready.response.headers))
         self.size_bytes = len(whole)
         self._owner.emit(self, whole)
         self._owner.answer_over(self)
@@ -205,7 +210,7 @@ class Answer:
     def stream(self, status: int, headers: Headers, length: int, pieces: Iterator[bytes]) -> None:
         """Give a response of `length` bytes that `pieces` makes as they are wanted."""
         self.status = status
-        head = self._framing.start(status, headers, b"", self._fixed(), length)
+        head = self._framing.start(status, headers, b"", self._fixed(headers), length)
         self.size_bytes = len(head)
         self._owner.emit(self, head)
         if not self._is_head:
@@ -217,7 +222,17 @@ class Answer:
         """Cut the connection, so that the client sees that the answer is not whole."""
         self._owner.abort("http.response_cut")
 
-    def _fixed(self) -> bytes:
-        """The header lines of this server's own; a worker's are dropped (`http_responses.py`)."""
+    def _fixed(self, headers: Headers) -> bytes:
+        """The header lines of this server's own; a worker's are dropped (`http_responses.py`).
+
+        Of HSTS the worker's counts.
+        """
         named = b"X-Request-ID: %b\r\n" % self.request_id.encode("ascii")
+        hsts = self._owner.hsts
+        if hsts and self.peer.scheme == "https" and not _has_hsts(headers):
+            named += hsts
         return self._owner.date_and_server() + named
+
+
+def _has_hsts(headers: Headers) -> bool:
+    return any(name.lower() == _HSTS for name, _ in headers)

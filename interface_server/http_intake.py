@@ -138,7 +138,7 @@ class RequestIntake:
             return False
         if head.is_for_https:
             self._check_security(head)
-        if head.is_websocket:
+        if head.is_websocket and self._parts.takes_sockets:
             self._hand_on(head)
         else:
             self._start(head)

@@ -11,14 +11,14 @@ from interface_server.gateway import Gateway
 from interface_server.health import LIVE_PATH, READY_PATH, health
 from interface_server.http_answer import CLIENT_GONE, Answer
 from interface_server.http_messages import RequestHead, without_root
-from interface_server.http_responses import DateAndServer, ReadyResponse, own_page
+from interface_server.http_responses import DateAndServer, ReadyResponse, hsts_line, own_page
 from interface_server.http_upload import BodyBudget
 from interface_server.proxies import TrustedProxies
 from interface_server.static_files import FileResponse
 from interface_server.wires import Clock
 from shared.messages import HttpResponse
 
-_HEALTH_PATHS = frozenset({LIVE_PATH, READY_PATH})
+HEALTH_PATHS = frozenset({LIVE_PATH, READY_PATH})
 
 
 class Drainable(Protocol):
@@ -37,11 +37,15 @@ class Drainable(Protocol):
 class HttpParts:
     """Shared by all connections: the process behind them, its clock, its bounds."""
 
+    takes_sockets = True
+    """Whether a WebSocket handshake is one; else it is a request like any other."""
+
     def __init__(self, gateway: Gateway, clock: Clock) -> None:
         self.gateway = gateway
         self.clock = clock
         self.proxies = TrustedProxies(gateway.settings.trusted_proxies)
         self.budget = BodyBudget(gateway.settings.bodies_total)
+        self.hsts = hsts_line(gateway.settings.hsts, gateway.settings.hsts_subdomains)
         self.is_draining = False
         self._date = DateAndServer(gateway.settings.server_header)
         self._connections: set[Drainable] = set()
@@ -93,7 +97,7 @@ class HttpParts:
     def answer_locally(self, answer: Answer, head: RequestHead) -> bool:
         """Answer what needs no worker: health and mounted files. False for all else."""
         path = without_root(head.path, self.gateway.settings.root_path)
-        if path in _HEALTH_PATHS:
+        if path in HEALTH_PATHS:
             answer.respond(self._health(path, head.method))
             return True
         static = self.gateway.static
@@ -112,7 +116,7 @@ class HttpParts:
         """Whether `answer_locally` would answer."""
         path = without_root(head.path, self.gateway.settings.root_path)
         static = self.gateway.static
-        return path in _HEALTH_PATHS or (static is not None and static.covers(path))
+        return path in HEALTH_PATHS or (static is not None and static.covers(path))
 
     def log(self, answer: Answer) -> None:
         """Count the answer, which is over, and write its line in the access log."""

@@ -71,6 +71,14 @@ class DateAndServer:
         return self._headers
 
 
+def hsts_line(seconds: int, with_subdomains: bool) -> bytes:
+    """Strict-Transport-Security as a header line; empty for 0. Source: RFC 6797 section 6.1."""
+    if not seconds:
+        return b""
+    more = b"; includeSubDomains" if with_subdomains else b""
+    return b"Strict-Transport-Security: max-age=%d%b\r\n" % (seconds, more)
+
+
 class ReadyResponse:
     """A whole response whose lines were written once, to be given to many.
 

@@ -44,6 +44,7 @@ class AnswerRow:
         self._answers: deque[Answer] = deque()
         self._held_bytes = 0
         self._last_path = "-"
+        self.hsts = parts.hsts
         self._limit = parts.gateway.settings.max_output
         self.output = Output(wire, parts.clock, self._limit, owner.output_moved, owner.abort)
 

@@ -97,7 +97,8 @@ class Service:
         self._sockets: set[Socket] = set()
         self._held: set[Stoppable] = set()
         self._sockets_gone: Deferred[None] | None = None
-        self._listeners = Listeners(reactor, settings, Stack(self._http))
+        self.stack = Stack(self._http)
+        self._listeners = Listeners(reactor, settings, self.stack)
         self._metrics = metrics_listener(reactor, settings.metrics, self.figures, self.vitals)
         self._heartbeat: Call | None = None
 

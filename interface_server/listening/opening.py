@@ -31,6 +31,7 @@ class Kind(enum.Enum):
     UNIX = "--unix-socket"
     FD = "--fd"
     ENDPOINT = "--endpoint"
+    REDIRECT = "--redirect-port"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class OpenSocket:
 def open_all(settings: ServerSettings, environment: Mapping[str, str]) -> list[OpenSocket]:
     """Everything but endpoints, which need a reactor. Raises: ConfigurationError."""
     opened: list[OpenSocket] = []
+    has_tls = bool(settings.tls_cert)
     try:
         for descriptor in (*settings.fd, *passed_descriptors(environment, os.getpid())):
             opened.append(_adopted(descriptor, settings))
@@ -85,9 +87,14 @@ def open_all(settings: ServerSettings, environment: Mapping[str, str]) -> list[O
             port = settings.port if place.port is None else place.port
             both = any(other.host == _ALL_IPV4 for other in binds if other is not place)
             listening = open_tcp(place.host, port, settings.backlog, only_ipv6=both)
-            opened.append(
-                OpenSocket(Listener(Kind.TCP, str(TcpPlace(place.host, port))), listening)
-            )
+            listener = Listener(Kind.TCP, str(TcpPlace(place.host, port)), is_tls=has_tls)
+            opened.append(OpenSocket(listener, listening))
+        hosts = [place.host for place in binds] or [DEFAULT_HOST]
+        for place in settings.redirect_port:
+            for host in [place.host] if place.host else hosts:
+                listening = open_tcp(host, place.port or 0, settings.backlog)
+                listener = Listener(Kind.REDIRECT, str(TcpPlace(host, place.port)))
+                opened.append(OpenSocket(listener, listening))
     except ConfigurationError:
         for each in opened:
             each.close()
@@ -196,7 +203,8 @@ def _adopted(descriptor: int, settings: ServerSettings) -> OpenSocket:
         raise ConfigurationError(f"--fd {descriptor}: expected a stream socket that listens")
     listening.setblocking(False)
     is_unix = listening.family == socket.AF_UNIX
-    listener = Listener(Kind.FD, f"fd {descriptor}", has_addresses=not is_unix)
+    has_tls = bool(settings.tls_cert) and not is_unix
+    listener = Listener(Kind.FD, f"fd {descriptor}", has_addresses=not is_unix, is_tls=has_tls)
     return OpenSocket(listener, listening)
 
 

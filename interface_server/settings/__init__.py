@@ -11,6 +11,7 @@ from interface_server.settings.http2 import Http2Settings
 from interface_server.settings.listening import ListenSettings
 from interface_server.settings.options import MIB, Mount, SectionedCommand, options_of
 from interface_server.settings.running import RunningSettings
+from interface_server.settings.tls import TlsSettings
 from interface_server.settings.websocket import WebSocketSettings
 from shared.errors import ConfigurationError
 
@@ -19,18 +20,29 @@ __all__ = ["Mount", "SectionedCommand", "ServerSettings", "server_options"]
 
 @dataclass(frozen=True)
 class ServerSettings(
-    ListenSettings, FileSettings, HttpSettings, Http2Settings, WebSocketSettings, RunningSettings
+    ListenSettings,
+    TlsSettings,
+    FileSettings,
+    HttpSettings,
+    Http2Settings,
+    WebSocketSettings,
+    RunningSettings,
 ):
     """What an interface server needs to know; sizes in bytes, times in seconds (`_s`)."""
 
     def __post_init__(self) -> None:
-        """Refuse sizes that no message could carry. Raises: ConfigurationError."""
+        """Refuse what no message could carry, and half a pair. Raises: ConfigurationError."""
         for name in ("inline_body", "max_message"):
             if getattr(self, name) > MIB:
                 raise ConfigurationError(
                     f"{name}: expected at most {MIB} bytes, what one message of the channel "
                     f"layer carries, got {getattr(self, name)}"
                 )
+        if len(self.tls_cert) != len(self.tls_key):
+            raise ConfigurationError(
+                f"expected as many --tls-key as --tls-cert, got {len(self.tls_key)} and "
+                f"{len(self.tls_cert)}"
+            )
 
 
 server_options = options_of(ServerSettings, "server")
