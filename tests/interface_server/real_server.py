@@ -98,18 +98,19 @@ class ServerProcess:
         environment = {"REDIS_URL": url, "CHANNELS_PREFIX": prefix}
         given = ("--port", "0", "--metrics", "0", *options)
         self.part = Part.module("interface_server", *given, env=environment)
-        self.address = self.part.wait_for(r"listens on http://([^/]+)/")[1]
+        listens = self.part.wait_for(r"listens on http(s?)://([^/]+)/")
+        self._s, self.address = listens[1], listens[2]
         self.metrics = self.part.wait_for(r"metrics at (http://[^/]+)/metrics")[1]
 
     @property
     def http(self) -> str:
         """The address of pages."""
-        return f"http://{self.address}"
+        return f"http{self._s}://{self.address}"
 
     @property
     def ws(self) -> str:
         """The address of sockets."""
-        return f"ws://{self.address}"
+        return f"ws{self._s}://{self.address}"
 
     @property
     def log(self) -> str:
