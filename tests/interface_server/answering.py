@@ -71,9 +71,11 @@ class Site:
 
     def hold(self, held: Any) -> None:
         self.held.add(held)
+        self._changed()
 
     def let_go(self, held: Any) -> None:
         self.held.discard(held)
+        self._changed()
 
     def perform(self, operation: Operation) -> Deferred[Outcome]:
         if self.failure is not None:

@@ -9,15 +9,21 @@ from interface_server.http_steps import (
     Abort,
     Action,
     Answer,
+    AnswerPoll,
     BadReply,
+    Beat,
+    Begin,
     Blame,
     ClientGone,
     Continue,
     Count,
     DeadlinePassed,
+    Farewell,
     Happened,
+    LastEvent,
     Lost,
     NotSent,
+    Push,
     RepliesLost,
     Respond,
     SendAgain,
@@ -26,7 +32,7 @@ from interface_server.http_steps import (
     TellDisconnect,
 )
 from shared.errors import InvalidMessage
-from shared.messages import HttpResponse, Receipt, ResponseChunk
+from shared.messages import Event, Hold, HttpResponse, Receipt, ResponseChunk
 
 WHOLE = HttpResponse(200, (), b"a")
 BEGUN = HttpResponse(200, (), b"a", more_content=True)
@@ -37,9 +43,10 @@ TAKEN, DONE, LATER, DEAD = Receipt("taken"), Receipt("done"), Receipt("done", Tr
 FULL, AWAY = NotSent(True), NotSent(False)
 LATE, GONE = DeadlinePassed(), ClientGone()
 LOST, LOST_FOR_GOOD = Lost(is_at_hand=True), Lost(is_at_hand=False)
+STREAM, POLL, EVENT = Hold("events"), Hold("poll"), Event("x")
 EVERYTHING: list[Happened] = [
     *(WHOLE, BEGUN, MORE, LAST, BAD, TAKEN, DONE, LATER, DEAD, FULL, AWAY, LATE, GONE),
-    *(LOST, LOST_FOR_GOOD, Stopped(), RepliesLost()),
+    *(LOST, LOST_FOR_GOOD, Stopped(), RepliesLost(), STREAM, POLL, EVENT, LastEvent()),
 ]
 
 
@@ -67,6 +74,9 @@ def essence(actions: tuple[Action, ...]) -> list[object]:
         (LATE, State.OVER, [Count, Blame, 503]),
         (Stopped(), State.OVER, [Count, Blame, 503]),
         (GONE, State.OVER, [TellDisconnect, Count]),
+        (STREAM, State.EVENTS, [Count, Begin]),
+        (POLL, State.POLLING, [Count, Begin]),
+        (EVENT, State.OVER, [Blame, 500]),
     ],
 )
 def test_before_an_answer(
@@ -179,6 +189,55 @@ def test_in_the_middle_of_an_answer_that_comes_when_it_comes(
     assert (found, essence(acts)) == (after, actions)
 
 
+@pytest.mark.parametrize(
+    ("happened", "after", "actions"),
+    [
+        (EVENT, State.EVENTS, [Push]),
+        (MORE, State.EVENTS, ["response"]),
+        (LAST, State.OVER, ["response"]),
+        (LastEvent(), State.OVER, ["response"]),
+        (WHOLE, State.OVER, [Blame, Abort]),
+        (STREAM, State.OVER, [Blame, Abort]),
+        (BAD, State.EVENTS, [Count, Blame]),
+        (LATER, State.EVENTS, []),
+        (DONE, State.EVENTS, []),
+        (DEAD, State.EVENTS, []),
+        (AWAY, State.EVENTS, []),
+        (LATE, State.EVENTS, [Beat]),
+        (LOST, State.EVENTS, []),
+        (RepliesLost(), State.EVENTS, []),
+        (Stopped(), State.OVER, [Count, Farewell]),
+        (GONE, State.OVER, [TellDisconnect, Count]),
+    ],
+)
+def test_in_an_event_stream(happened: Happened, after: State, actions: list[object]) -> None:
+    """It outlives its handler, silence and a loss of data; a bad event stops nothing."""
+    found, acts = step(State.EVENTS, happened)
+    assert (found, essence(acts)) == (after, actions)
+
+
+@pytest.mark.parametrize(
+    ("happened", "after", "actions"),
+    [
+        (EVENT, State.POLLING, [Push]),
+        (LastEvent(), State.OVER, [AnswerPoll]),
+        (LATE, State.OVER, [AnswerPoll]),
+        (Stopped(), State.OVER, [AnswerPoll]),
+        (RepliesLost(), State.OVER, [AnswerPoll]),
+        (WHOLE, State.OVER, ["response"]),
+        (MORE, State.OVER, [Blame, 500]),
+        (BAD, State.POLLING, [Count, Blame]),
+        (LATER, State.POLLING, []),
+        (LOST, State.POLLING, []),
+        (GONE, State.OVER, [TellDisconnect, Count]),
+    ],
+)
+def test_in_a_poll(happened: Happened, after: State, actions: list[object]) -> None:
+    """Whatever ends it, its client gets an answer that it can go on from."""
+    found, acts = step(State.POLLING, happened)
+    assert (found, essence(acts)) == (after, actions)
+
+
 @given(st.lists(st.sampled_from(EVERYTHING)))
 def test_every_course_ends_once(course: list[Happened]) -> None:
     """No input is unknown to a state; one head at most; after the end nothing is written."""
@@ -187,7 +246,8 @@ def test_every_course_ends_once(course: list[Happened]) -> None:
     for happened in course:
         before = state
         state, actions = step(state, happened)
-        heads += sum(isinstance(action, Respond | Answer) for action in actions)
+        heads += sum(isinstance(action, Respond | Answer | AnswerPoll) for action in actions)
+        heads += any(isinstance(a, Begin) and a.hold is STREAM for a in actions)
         ends += state is State.OVER and before is not State.OVER
         if before is State.OVER:
             assert state is State.OVER
