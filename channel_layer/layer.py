@@ -12,6 +12,10 @@ from typing import NamedTuple
 MAX_MESSAGE_BYTES = 1024 * 1024 + 64 * 1024
 """One message's limit: the 1 MiB that every ASGI layer carries, and room for its framing."""
 
+MAX_SEND_BYTES = 16 * 1024 * 1024 + 64 * 1024
+"""The limit of one `Send`, for servers whose sockets are set to larger messages than usual: the
+largest that the Autobahn test-suite sends (its case 9.1.6)."""
+
 NO_LIMIT = 2**31 - 1
 """An attempt limit that nothing reaches."""
 

@@ -11,6 +11,7 @@ from channel_layer.capacities import Capacities
 from channel_layer.faults import NO_FAULT, Fault, Faults
 from channel_layer.layer import (
     MAX_MESSAGE_BYTES,
+    MAX_SEND_BYTES,
     Capacity,
     CloseSocket,
     Drop,
@@ -90,7 +91,7 @@ class OperationArrays:
         name = list_name(channel)
         capacity = self.capacities.of(name)
         receipt = check_channel(send.receipt) if send.receipt else _NAMELESS
-        tail = entries.tail(channel, receipt, _sized(send.payload))
+        tail = entries.tail(channel, receipt, _sized(send.payload, MAX_SEND_BYTES))
         if self.faults is not None and (fault := self.faults.decide(send)) is not NO_FAULT:
             return self._faulty(send, name, tail, fault)
         is_usual = capacity is self.capacities.usual and send.ttl_ms is None
@@ -180,7 +181,7 @@ def _check_client(channel: str) -> str:
     return channel
 
 
-def _sized(payload: bytes) -> bytes:
-    if len(payload) > MAX_MESSAGE_BYTES:
-        raise MessageTooLarge(len(payload), MAX_MESSAGE_BYTES)
+def _sized(payload: bytes, limit_bytes: int = MAX_MESSAGE_BYTES) -> bytes:
+    if len(payload) > limit_bytes:
+        raise MessageTooLarge(len(payload), limit_bytes)
     return payload

@@ -9,6 +9,7 @@ from typing import Any
 
 from channel_layer.layer import (
     MAX_MESSAGE_BYTES,
+    MAX_SEND_BYTES,
     History,
     Join,
     Leave,
@@ -197,7 +198,7 @@ class Outbox:
 
     def _to_socket(self, step: str, reply: WsReply) -> None:
         packed = codec.encode(reply)
-        _check_size(packed)
+        _check_size(packed, MAX_SEND_BYTES)
         self._operations.append(Send(self._own_socket(step), packed))
 
     def _own_socket(self, step: str) -> str:
@@ -212,9 +213,9 @@ def _packed(message: Mapping[str, Any]) -> bytes:
     return packed
 
 
-def _check_size(packed: bytes) -> None:
-    if len(packed) > MAX_MESSAGE_BYTES:
-        raise MessageTooLarge(len(packed), MAX_MESSAGE_BYTES)
+def _check_size(packed: bytes, limit_bytes: int = MAX_MESSAGE_BYTES) -> None:
+    if len(packed) > limit_bytes:
+        raise MessageTooLarge(len(packed), limit_bytes)
 
 
 def _history(history: object) -> History:

@@ -32,10 +32,10 @@ class ServerSettings(
 
     def __post_init__(self) -> None:
         """Refuse what no message could carry, and half a pair. Raises: ConfigurationError."""
-        for name in ("inline_body", "max_message"):
-            if getattr(self, name) > MIB:
+        for name, most in (("inline_body", MIB), ("max_message", 16 * MIB)):
+            if getattr(self, name) > most:
                 raise ConfigurationError(
-                    f"{name}: expected at most {MIB} bytes, what one message of the channel "
+                    f"{name}: expected at most {most} bytes, what one message of the channel "
                     f"layer carries, got {getattr(self, name)}"
                 )
         if len(self.tls_cert) != len(self.tls_key):

@@ -7,6 +7,7 @@ import pytest
 from channel_layer.capacities import Capacities
 from channel_layer.layer import (
     MAX_MESSAGE_BYTES,
+    MAX_SEND_BYTES,
     Capacity,
     CloseSocket,
     Drop,
@@ -101,13 +102,15 @@ def test_a_position_that_cannot_be_is_nowhere(epoch: Any, offset: Any) -> None:
     assert type(array[8]) is int
 
 
-@pytest.mark.parametrize("kind", [Send, SendGroup])
-def test_what_is_too_large(kind: type[Send] | type[SendGroup]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "limit"), [(Send, MAX_SEND_BYTES), (SendGroup, MAX_MESSAGE_BYTES)]
+)
+def test_what_is_too_large(kind: type[Send] | type[SendGroup], limit: int) -> None:
     """A payload over the limit is refused with both sizes, one at the limit is not."""
-    ARRAYS.of(kind("a", b"x" * MAX_MESSAGE_BYTES))
+    ARRAYS.of(kind("a", b"x" * limit))
     with pytest.raises(MessageTooLarge) as caught:
-        ARRAYS.of(kind("a", b"x" * (MAX_MESSAGE_BYTES + 1)))
-    assert caught.value.limit_bytes == MAX_MESSAGE_BYTES
+        ARRAYS.of(kind("a", b"x" * (limit + 1)))
+    assert caught.value.limit_bytes == limit
 
 
 @pytest.mark.parametrize(

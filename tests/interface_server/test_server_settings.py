@@ -74,7 +74,7 @@ def test_options_and_variables_are_read(tmp_path: Path) -> None:
         (("--root-path", "site"), "begins with '/'"),
         (("--server-header", "a\r\nb"), "printable ASCII"),
         (("--inline-body", "2m"), "inline_body: expected at most"),
-        (("--max-message", "2m"), "max_message: expected at most"),
+        (("--max-message", "17m"), "max_message: expected at most"),
     ],
 )
 def test_what_cannot_work_is_refused_with_what_was_expected(
