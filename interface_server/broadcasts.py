@@ -5,31 +5,12 @@ Knows neither who the members are (`groups.py`) nor how a frame is written.
 
 from channel_layer.layer import Position
 from interface_server.event_lines import event_lines, id_line
+from interface_server.ws_deflate import NO_DEFLATE, deflated_frame
+from interface_server.ws_frames import data_frame
 from shared import codec
 from shared.errors import InvalidMessage
 from shared.event_ids import event_id
 from shared.messages import Event, HttpReply, ResponseChunk, WsReply
-
-TEXT_FRAME = 0x1
-"""The opcode of a text frame. Source: RFC 6455 section 5.2."""
-
-BINARY_FRAME = 0x2
-CLOSE_FRAME = 0x8
-
-
-def unmasked_frame(opcode: int, payload: bytes) -> bytes:
-    """One whole frame as a server sends it: final, unmasked, uncompressed.
-
-    Source: RFC 6455 section 5.2.
-    """
-    size = len(payload)
-    first = 0x80 | opcode
-    if size < 126:
-        return bytes((first, size)) + payload
-    if size < 65536:
-        return bytes((first, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
-
 
 JOINED = "joined"
 """The word for a socket that has everything up to a position."""
@@ -55,6 +36,7 @@ class Broadcast:
     """
 
     __slots__ = (
+        "_deflated",
         "_event_lines",
         "_frame",
         "_http",
@@ -74,6 +56,7 @@ class Broadcast:
         self._frame: bytes | None = None
         self._event_lines: bytes | None = None
         self._id_line: bytes | None = None
+        self._deflated: dict[int, bytes] | None = None
 
     @property
     def ws_reply(self) -> WsReply:
@@ -94,8 +77,22 @@ class Broadcast:
         Raises: InvalidMessage.
         """
         if self._frame is None:
-            self._frame = _data_frame(self.ws_reply)
+            self._frame = data_frame(self.ws_reply)
         return self._frame
+
+    def ws_frame_for(self, window: int) -> bytes:
+        """The same for a socket that agreed to compression with that window (or to none).
+
+        It is compressed once for all that have the same. Raises: InvalidMessage.
+        """
+        if window == NO_DEFLATE:
+            return self.ws_frame
+        if self._deflated is None:
+            self._deflated = {}
+        frame = self._deflated.get(window)
+        if frame is None:
+            frame = self._deflated[window] = deflated_frame(self.ws_frame, window)
+        return frame
 
     @property
     def http_reply(self) -> HttpReply:
@@ -137,14 +134,6 @@ class Broadcast:
         if reply.binary is not None:
             return reply._replace(binary=line.encode("ascii") + reply.binary)
         return WsReply(text=position_line(self.group, self.position, SKIPPED), close=reply.close)
-
-
-def _data_frame(reply: WsReply) -> bytes:
-    if reply.text is not None:
-        return unmasked_frame(TEXT_FRAME, reply.text.encode())
-    if reply.binary is not None:
-        return unmasked_frame(BINARY_FRAME, reply.binary)
-    return b""
 
 
 def _event_lines(reply: HttpReply) -> bytes:

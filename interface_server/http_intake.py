@@ -162,7 +162,8 @@ class RequestIntake:
             raise RequestRefused(421, "an https address on a connection without TLS")
 
     def _hand_on(self, head: RequestHead) -> None:
-        check_handshake(head)
+        peer = self._parts.proxies.peer(self._seen, head.headers)
+        check_handshake(head, peer, self._settings.websocket_origins)
         if b"\x85" in self._reader.raw_head:  # a line end to Autobahn, which reads it as text
             raise RequestRefused(400, "a byte in the head that is no part of a handshake")
         self._expects = Expects.NOTHING

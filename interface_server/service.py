@@ -34,8 +34,10 @@ from interface_server.seeing.vitals import Vitals
 from interface_server.settings import ServerSettings
 from interface_server.static_files import StaticFiles
 from interface_server.wires import Call, TcpTransport
+from interface_server.ws_autobahn import socket_factory
+from interface_server.ws_deflate import NO_DEFLATE, agreed_window
 from interface_server.ws_handshake import canonical_head, ws_connect
-from interface_server.ws_protocol import session_limits, socket_class, socket_factory
+from interface_server.ws_protocol import session_limits, socket_class
 from interface_server.ws_socket import Socket
 from shared.errors import LayerError
 from shared.logs import AccessLog, get_logger
@@ -244,7 +246,9 @@ class Service:
             self.settings.root_path,
         )
         protocol = self._socket_class(
-            self._reactor, self._socket_factory, self, connect, self._limits, self._socket_ended
+            *(self._reactor, self._socket_factory, self, connect, self._limits),
+            self._socket_ended,
+            agreed_window(parsed) if self.settings.websocket_deflate else NO_DEFLATE,
         )
         self._sockets.add(protocol.socket)
         protocol.makeConnection(transport)

@@ -92,6 +92,19 @@ def direct_write(transport: Any) -> DirectWrite | None:
     return direct
 
 
+def half_close(transport: Any) -> bool:
+    """Close the way out behind what is written; False where that cannot be done alone.
+
+    Over TLS, and on what is no connection of its own, only both ways can be closed at once.
+    """
+    if getattr(type(transport), "loseWriteConnection", None) is None:
+        return False
+    if getattr(transport, "TLS", False):
+        return False
+    transport.loseWriteConnection()
+    return True
+
+
 def hand_over(transport: Any, protocol: Any) -> None:
     """Let `protocol`, which is connected already, hear what comes on `transport` from now on."""
     if hasattr(transport, "wrappedProtocol"):  # Twisted's TLS and what else wraps a transport

@@ -7,6 +7,8 @@ import re
 
 from interface_server.http_messages import RequestHead, RequestRefused, without_root
 from interface_server.proxies import Peer, with_host
+from interface_server.ws_deflate import check_extensions
+from interface_server.ws_origin import check_origin
 from shared.messages import WsConnect
 
 _KEPT = frozenset({b"upgrade", b"connection", b"sec-websocket-key", b"sec-websocket-version"})
@@ -14,14 +16,17 @@ _PROTOCOLS = b"sec-websocket-protocol"
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
-def check_handshake(head: RequestHead) -> None:
-    """Refuse a handshake with names of subprotocols that are none.
+def check_handshake(head: RequestHead, peer: Peer, origins: tuple[str, ...]) -> None:
+    """Refuse a handshake with subprotocols or extensions that are none, or of a foreign page.
 
-    Raises: RequestRefused. Source: RFC 6455 section 4.1.
+    `origins`: who may ask, see `ws_origin.py`. Raises: RequestRefused. Source: RFC 6455 sections
+    4.1, 9.1 and 10.2.
     """
     for name in offered_subprotocols(head):
         if not _TOKEN.fullmatch(name):
             raise RequestRefused(400, "a subprotocol that is no token")
+    check_extensions(head)
+    check_origin(head, peer, origins)
 
 
 def ws_connect(head: RequestHead, peer: Peer, reply_channel: str, root_path: str = "") -> WsConnect:
@@ -53,7 +58,8 @@ def offered_subprotocols(head: RequestHead) -> tuple[str, ...]:
 def canonical_head(head: RequestHead) -> bytes:
     """The handshake with only those headers that decide it, for Autobahn's own checks.
 
-    Extensions are left out: this server offers none. So is Origin, which a worker judges.
+    Extensions are left out: `ws_deflate.py` agrees on them. So is Origin, which `ws_origin.py` and
+    workers judge.
     """
     lines = [b"GET / HTTP/1.1", b"host: localhost"]
     lines += [name + b": " + value for name, value in head.headers if name in _KEPT]

@@ -6,10 +6,9 @@ RFC 6455 section 7.4 for the codes.
 
 from channel_layer.layer import Awaited, OpenSocket
 from interface_server import ws_steps as step
-from interface_server.broadcasts import BINARY_FRAME, TEXT_FRAME, unmasked_frame
 from interface_server.ws_flow import EventFlow
+from interface_server.ws_frames import data_frame
 from interface_server.ws_steps import SessionLimits, State
-from shared.messages import WsReply
 
 VANISHED = 1006
 MESSAGE_TOO_BIG = 1009
@@ -77,10 +76,10 @@ class Moves:
     def act(self, happened: step.Replied, now: float) -> None:
         """Send data, then close."""
         frame = data_frame(happened.reply)
-        if frame is not None:
+        if frame:
             self._do(step.Write(frame))
         if happened.reply.close is not None:
-            self._close(happened.reply.close)
+            self._close(happened.reply.close, "worker")
 
     def complain(self, happened: step.Garbled, now: float) -> None:
         """Log a malformed reply and go on."""
@@ -97,11 +96,11 @@ class Moves:
         """Close on a reader that does not read."""
         self._report("warning", "websocket_slow_reader", code=TRY_AGAIN_LATER)
         self._do(step.Count("websocket_slow_readers"))
-        self._close(TRY_AGAIN_LATER)
+        self._close(TRY_AGAIN_LATER, "slow_reader")
 
     def stop(self, _: step.Stopped, now: float) -> None:
         """Send the peer elsewhere."""
-        self._close(SERVICE_RESTART)
+        self._close(SERVICE_RESTART, "server_stopping")
 
     def take_frame(self, happened: step.FrameCame, now: float) -> None:
         """Send a frame, or let it wait for the event in flight."""
@@ -118,7 +117,7 @@ class Moves:
             return
         if happened.receipt.kind == "dead" and self.state is State.OPEN:
             self._report("error", "websocket_event_dead", order=happened.order)
-            self._close(INTERNAL_ERROR)
+            self._close(INTERNAL_ERROR, "event_dead")
         self._send_next(now)
 
     def retry_later(self, happened: step.Refused, now: float) -> None:
@@ -131,7 +130,7 @@ class Moves:
             self._report("error", "websocket_event_too_large", order=happened.order)
             self._flow.lose_flight()
             if self.state is State.OPEN:
-                self._close(MESSAGE_TOO_BIG)
+                self._close(MESSAGE_TOO_BIG, "event_too_large")
             self._send_next(now)
 
     def check_time(self, _: step.TimePassed, now: float) -> None:
@@ -143,7 +142,7 @@ class Moves:
             flow.lose_flight()
             flow.lose_queue()
             if self.state is State.OPEN:
-                self._close(TRY_AGAIN_LATER)
+                self._close(TRY_AGAIN_LATER, "event_timeout")
             self._send_next(now)
         else:
             self.retry(step.TimePassed(), now)
@@ -183,7 +182,7 @@ class Moves:
         self._flow.lose_queue()
         if self.state is State.OPEN:
             self._do(step.Count("websocket_reaped"))
-            self._close(SERVICE_RESTART)
+            self._close(SERVICE_RESTART, "reaped")
 
     def left(self, happened: step.Placed, now: float) -> None:
         """The end of the registration is in the layer, the disconnect with it."""
@@ -209,9 +208,9 @@ class Moves:
         self._flow.lose_flight()
         self._do(self._flow.withdraw(now))
 
-    def _close(self, code: int) -> None:
+    def _close(self, code: int, cause: str) -> None:
         self.state = State.CLOSING
-        self._do(step.Close(code))
+        self._do(step.Close(code, cause))
         self._adjust_reading()
 
     def _end(self) -> None:
@@ -250,12 +249,3 @@ class Moves:
             if wanted:
                 self._do(step.Count("websocket_pauses"))
             self._do(step.PauseReading() if wanted else step.ResumeReading())
-
-
-def data_frame(reply: WsReply) -> bytes | None:
-    """The frame that carries a reply's data; None when it has none."""
-    if reply.text is not None:
-        return unmasked_frame(TEXT_FRAME, reply.text.encode())
-    if reply.binary is not None:
-        return unmasked_frame(BINARY_FRAME, reply.binary)
-    return None

@@ -9,12 +9,16 @@ from typing import Any
 
 from interface_server.wires import DirectWrite, TcpTransport, direct_write
 
+FRAME_BYTES = 64
+"""What a frame that waits counts besides its own bytes: else two million empty pongs, 90 MiB in
+memory, would stay below a limit of 4 MiB."""
+
 
 class SocketOutput:
     """The only writer of one transport.
 
-    `on_overflow` is called when more than `limit_bytes` wait for the peer to read; the caller
-    then uses `drop_waiting` or ends the connection.
+    `on_overflow` is called when more than `limit_bytes` wait for the peer to read, each frame with
+    `FRAME_BYTES` on top; the caller then uses `drop_waiting` or ends the connection.
     """
 
     __slots__ = (
@@ -45,7 +49,7 @@ class SocketOutput:
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes that the kernel has not taken yet."""
+        """Bytes that the kernel has not taken yet, and what holding them costs."""
         return self._waiting_bytes + self._in_transport
 
     def write(self, frame: bytes) -> None:
@@ -59,7 +63,7 @@ class SocketOutput:
         if self._is_ended:
             return
         self._waiting.append(frame)
-        self._waiting_bytes += len(frame)
+        self._waiting_bytes += len(frame) + FRAME_BYTES
         if not self._is_pulled:
             self._is_pulled, self._write_now = True, None
             self._transport.registerProducer(self, False)

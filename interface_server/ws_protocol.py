@@ -4,91 +4,45 @@ Framing, masking, fragments, pings and UTF-8 are Autobahn's; what is written goe
 `SocketOutput`. Decides nothing about events and replies.
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from autobahn.websocket.protocol import TrafficStats
-from autobahn.websocket.types import ConnectionDeny
+from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from interface_server.gateway import Gateway
 from interface_server.http_responses import DateAndServer
 from interface_server.settings import ServerSettings
-from interface_server.wires import Call, Clock
+from interface_server.wires import Call, Clock, half_close
+from interface_server.ws_autobahn import (
+    CLOSE_TIMEOUT_S,
+    FAILURES,
+    NO_QUEUE,
+    STATISTICS,
+    Deny,
+    Protocol,
+    Quiet,
+)
+from interface_server.ws_deflate import NO_DEFLATE, terms
+from interface_server.ws_inflate import Inflater
 from interface_server.ws_output import SocketOutput
+from interface_server.ws_pieces import gather
+from interface_server.ws_refusal import refusal
 from interface_server.ws_socket import Socket
 from interface_server.ws_steps import SessionLimits
-from shared.logs import get_logger
 from shared.messages import WsConnect
 
 EARLY_BYTES = 64 * 1024
 """What a peer may send before its handshake is answered; past it nothing more is read."""
 
-CLOSE_TIMEOUT_S = 5.0
-"""How long a peer may take to answer a close frame, or to read the last bytes."""
+REASON_BYTES = 123
+"""The longest reason of a close frame. Source: RFC 6455 section 5.5."""
 
+PROTOCOL_ERROR = 1002
 NO_CODE = 1005
 VANISHED = 1006
 TRY_AGAIN_LATER = 1013
-
-log = get_logger("websocket")
-
-_REASONS = {
-    400: "Bad Request",
-    403: "Forbidden",
-    426: "Upgrade Required",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
-}
-
-
-_Autobahn: Any = WebSocketServerProtocol
-_Factory: Any = WebSocketServerFactory
-_Deny: Any = ConnectionDeny
-_Statistics: Any = TrafficStats
-"""Autobahn's annotations contradict what it calls its methods with, so they are not checked."""
-
-
-_NO_QUEUE: deque[Any] = deque()
-_STATISTICS = _Statistics()
-"""What each connection would have of its own, 1 KiB, and nobody uses: `sendData` is ours."""
-
-
-class _Quiet:
-    """What Autobahn logs to: its lines hold addresses, and ours say the same. Faults are kept."""
-
-    def debug(self, *_: Any, **__: Any) -> None:
-        """Forget it."""
-
-    trace = info = warn = debug
-
-    def error(self, message: str, **facts: Any) -> None:
-        """A fault of Autobahn or ours."""
-        log.error("autobahn_fault", message=message, facts=sorted(facts))
-
-    critical = failure = error
-
-
-def socket_factory(reactor: Any, settings: ServerSettings) -> WebSocketServerFactory:
-    """What all sockets of a process share: Autobahn's options."""
-    factory: WebSocketServerFactory = _Factory(server="", reactor=reactor)
-    options: Any = factory.setProtocolOptions
-    options(
-        webStatus=False,
-        maxFramePayloadSize=settings.max_message,
-        maxMessagePayloadSize=settings.max_message,
-        failByDrop=False,
-        echoCloseCodeReason=True,
-        openHandshakeTimeout=0,
-        closeHandshakeTimeout=CLOSE_TIMEOUT_S,
-        autoPingInterval=settings.ping_interval_s,
-        autoPingTimeout=settings.ping_timeout_s,
-        allowNullOrigin=True,
-    )
-    return factory
 
 
 def socket_class(factory: WebSocketServerFactory) -> "type[SocketProtocol]":
@@ -97,7 +51,7 @@ def socket_class(factory: WebSocketServerFactory) -> "type[SocketProtocol]":
     Autobahn copies them to each connection, and formats them for its log: a fifth of a socket's
     memory and of a handshake's time. Here they stand on the class.
     """
-    options = {name: getattr(factory, name) for name in _Autobahn.CONFIG_ATTRS}
+    options = {name: getattr(factory, name) for name in Protocol.CONFIG_ATTRS}
     return type("OptionedSocket", (SocketProtocol,), {**options, "CONFIG_ATTRS": ()})
 
 
@@ -111,11 +65,13 @@ def session_limits(settings: ServerSettings) -> SessionLimits:
     )
 
 
-class SocketProtocol(_Autobahn):  # type: ignore[misc]  # its base is untyped on purpose
+class SocketProtocol(Protocol):  # type: ignore[misc]  # its base is untyped on purpose
     """The wire of one socket, which it makes; `on_end` is called when nothing is left of it."""
 
-    log = _Quiet()
+    log = Quiet()
     transport: Any
+    frame_data: Any
+    message_data: Any
 
     def __init__(
         self,
@@ -125,16 +81,18 @@ class SocketProtocol(_Autobahn):  # type: ignore[misc]  # its base is untyped on
         connect: WsConnect,
         limits: SessionLimits,
         on_end: Callable[[Socket], None],
+        window: int = NO_DEFLATE,
     ) -> None:
         super().__init__()
         self.factory = factory
+        self.window = window
         self.socket = Socket(clock, gateway, connect, limits, self, on_end)
         self._connect: WsConnect | None = connect
         self._clock = clock
         self._gateway = gateway
         self._max_output = gateway.settings.max_socket_output
         self._output: SocketOutput
-        self._answer: Deferred[str | None] | None = None
+        self._answer: Deferred[Any] | None = None
         self._early = b""
         self._is_paused = False
         self._heard_at = 0.0
@@ -147,7 +105,11 @@ class SocketProtocol(_Autobahn):  # type: ignore[misc]  # its base is untyped on
         answer, self._answer = self._answer, None
         if answer is None:
             return
-        answer.callback(subprotocol)
+        if self.window == NO_DEFLATE:
+            answer.callback(subprotocol)
+        else:
+            answer.callback((subprotocol, {"Sec-WebSocket-Extensions": terms(self.window)}))
+            self._perMessageCompress = Inflater(self.maxMessagePayloadSize)
         self.http_headers = self.http_request_data = self.http_response_data = None
         early, self._early = self._early, b""
         if len(early) > EARLY_BYTES:
@@ -159,7 +121,7 @@ class SocketProtocol(_Autobahn):  # type: ignore[misc]  # its base is untyped on
         """Answer the handshake with an HTTP status and close."""
         answer, self._answer = self._answer, None
         if answer is not None:
-            answer.errback(_Deny(status))
+            answer.errback(Deny(status))
 
     def write_frame(self, frame: bytes) -> None:
         """Write one whole frame, unless the connection is closing."""
@@ -189,10 +151,12 @@ class SocketProtocol(_Autobahn):  # type: ignore[misc]  # its base is untyped on
         """The transport is ours."""
         self._output = SocketOutput(self.transport, self._max_output, self.socket.overflowed)
         super().connectionMade()
-        self.send_queue, self.trafficStats = _NO_QUEUE, _STATISTICS
+        self.send_queue, self.trafficStats = NO_QUEUE, STATISTICS
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
-        """Bytes from the peer; those that come before the handshake's answer wait."""
+        """Bytes from the peer: kept until the handshake is answered, dropped behind a close."""
+        if self.state == self.STATE_CLOSED:
+            return
         if self._answer is None:
             self._heard_at = self._clock.seconds()
             self._dataReceived(data)
@@ -214,9 +178,9 @@ class SocketProtocol(_Autobahn):  # type: ignore[misc]  # its base is untyped on
 
     # What Autobahn says
 
-    def onConnect(self, request: Any) -> "Deferred[str | None]":  # noqa: N802
+    def onConnect(self, request: Any) -> "Deferred[Any]":  # noqa: N802
         """A valid handshake: a worker decides."""
-        answer: Deferred[str | None] = Deferred()
+        answer: Deferred[Any] = Deferred()
         self._answer = answer
         connect, self._connect = self._connect, None
         assert connect is not None
@@ -227,24 +191,31 @@ class SocketProtocol(_Autobahn):  # type: ignore[misc]  # its base is untyped on
         """One whole message from the peer; Autobahn has checked that text is UTF-8."""
         self.socket.message_came(payload if isBinary else payload.decode())
 
+    def onMessageFrameData(self, payload: bytes) -> None:  # noqa: N802
+        """A piece of a fragment."""
+        if not self.failedByMe:
+            self.frame_data = gather(self.frame_data, [payload])
+
     def onMessageFrame(self, payload: list[bytes]) -> None:  # noqa: N802
-        """One fragment; empty parts are forgotten, since a message may have any number of them."""
-        super().onMessageFrame([part for part in payload if part])
+        """One fragment; a message may have any number of them."""
+        if not self.failedByMe:
+            self.message_data = gather(self.message_data, payload)
 
     def onClose(self, wasClean: bool, code: Any, reason: Any) -> None:  # noqa: N802, N803
         """The connection is over. Source: RFC 6455 section 7.1.5 for the codes."""
         if self._connect is not None:
             self.socket.never_began()
         else:
-            self.socket.ended(VANISHED if not wasClean else NO_CODE if code is None else code)
+            ours = self.localCloseCode if self.failedByMe else VANISHED
+            self.socket.ended(ours if not wasClean else NO_CODE if code is None else code)
 
     def onAutoPingTimeout(self) -> None:  # noqa: N802
         """No pong came: the peer is gone, unless its pong may lie behind what was not read yet."""
-        quiet_s = self._clock.seconds() - self._heard_at
-        if self._is_paused or quiet_s < self.autoPingTimeout:
-            self.autoPingTimeoutCall = self._clock.callLater(
-                self.autoPingTimeout, self.onAutoPingTimeout
-            )
+        left_s = self._heard_at + self.autoPingTimeout - self._clock.seconds()
+        if self._is_paused:
+            left_s = self.autoPingTimeout
+        if left_s > 0:
+            self.autoPingTimeoutCall = self._clock.callLater(left_s, self.onAutoPingTimeout)
         else:
             self.socket.fell_silent()
             super().onAutoPingTimeout()
@@ -262,33 +233,47 @@ class SocketProtocol(_Autobahn):  # type: ignore[misc]  # its base is untyped on
         responseHeaders: Any = None,  # noqa: N803
     ) -> None:
         """Refuse a handshake; the reason, which may quote the peer, stays out."""
-        phrase = _REASONS.get(code, "Refused")
-        body = f"{code} {phrase}\n"
-        head = [
-            f"HTTP/1.1 {code} {phrase}",
-            "content-type: text/plain; charset=utf-8",
-            f"content-length: {len(body)}",
-            *self._date_and_server(),
-            "connection: close",
-            *(f"{name}: {value}" for name, value in responseHeaders or ()),
-        ]
-        if code == 503:
-            head.append("retry-after: 1")
-        self.sendData("\r\n".join([*head, "", body]).encode("latin-1"))
+        header, now = self._gateway.settings.server_header, self._gateway.wall_clock()
+        self.sendData(refusal(code, DateAndServer(header).at(now), responseHeaders or ()))
 
-    def _date_and_server(self) -> list[str]:
-        lines = DateAndServer(self._gateway.settings.server_header).at(self._gateway.wall_clock())
-        return lines.decode("ascii").splitlines()
+    def _fail_connection(self, code: int = PROTOCOL_ERROR, reason: str = "") -> None:
+        """The peer broke a rule: tell it, and read nothing more of what it says.
+
+        Source: RFC 6455 section 7.1.7. Autobahn would read on for an answer, also what is broken.
+        """
+        if self.state == self.STATE_CLOSED:
+            return
+        self.failedByMe = True
+        self.socket.failed(code, FAILURES.get(code, "protocol_error"), reason)
+        self.sendCloseFrame(code, reason.encode("ascii", "replace")[:REASON_BYTES])
+        self.dropConnection()
 
     def dropConnection(self, abort: bool = False) -> None:  # noqa: N802
-        """End the connection; what waits is written first unless it is aborted."""
-        if abort:
+        """End the connection; what waits is written first unless it is aborted.
+
+        Not even Autobahn aborts behind a whole closing handshake: that could take our close frame
+        from a peer which sent its own at the same moment.
+        """
+        if abort and not self.wasClean:
             self._output.stopProducing()
         else:
             self._output.finish()
             if self._linger is None and self.state != self.STATE_CLOSED:
                 self._linger = self._clock.callLater(CLOSE_TIMEOUT_S, self._linger_over)
-        super().dropConnection(abort)
+        super().dropConnection(abort and not self.wasClean)
+
+    def _closeConnection(self, abort: bool = False) -> None:  # noqa: N802
+        """Close our way out and wait for the peer's end, so that it can read what we sent.
+
+        Source: RFC 6455 section 7.1.1.
+        """
+        if abort:
+            self.transport.abortConnection()
+            return
+        if self._is_paused or len(self._early) > EARLY_BYTES:
+            self.transport.resumeProducing()
+        if not half_close(self.transport):
+            self.transport.loseConnection()
 
     def _linger_over(self) -> None:
         self._linger = None

@@ -17,6 +17,7 @@ from interface_server.broadcasts import Broadcast, position_line
 from interface_server.gateway import Gateway
 from interface_server.lazy_timer import LazyTimer
 from interface_server.wires import Clock
+from interface_server.ws_deflate import deflated_frame
 from interface_server.ws_session import Session
 from interface_server.ws_steps import SessionLimits, State
 from shared import codec
@@ -42,6 +43,10 @@ class Wire(Protocol):
     def close(self, code: int) -> None:
         """Begin the closing handshake."""
 
+    @property
+    def window(self) -> int:
+        """How far compressed frames may look back, in bits; 0 when none may be compressed."""
+
     def pause_reading(self) -> None:
         """Read no more."""
 
@@ -53,6 +58,7 @@ class Socket:
     """One socket; a Receiver for its reply channel. `on_end` is called once, at its very end."""
 
     __slots__ = (
+        "_cause",
         "_channel",
         "_client",
         "_clock",
@@ -87,6 +93,7 @@ class Socket:
         self._timer = LazyTimer(clock, self._time_passed)
         self._doing: list[step.Action] | None = None
         self._is_accepted = False
+        self._cause = ""
         self._held: list[WsReply] = []
 
     def shake_hands(self, connect: WsConnect) -> None:
@@ -108,8 +115,14 @@ class Socket:
         """Too much waits for the peer to read."""
         self._feed(step.Overflowed())
 
+    def failed(self, code: int, cause: str, detail: str) -> None:
+        """The peer broke a rule and is told so; its connection is about to end."""
+        self._cause = self._cause or cause
+        log.info("websocket_failed", path=self._path, code=code, cause=cause, detail=detail)
+
     def fell_silent(self) -> None:
         """The peer answered no ping; its connection is about to be cut."""
+        self._cause = self._cause or "ping_timeout"
         log.info("websocket_ping_timeout", path=self._path)
         self._gateway.count("websocket_ping_timeouts")
 
@@ -149,7 +162,7 @@ class Socket:
         reply = broadcast.ws_reply
         state = self._session.state
         if state is State.OPEN and reply.close is None:
-            frame = broadcast.ws_frame
+            frame = broadcast.ws_frame_for(self._wire.window)
             if frame:
                 self._wire.write_frame(frame)
         elif state is State.CONNECTING and broadcast.position is not None:
@@ -217,7 +230,8 @@ class Socket:
             case step.PlaceEvents():
                 self._place(action)
             case step.Write(frame):
-                self._wire.write_frame(frame)
+                window = self._wire.window
+                self._wire.write_frame(deflated_frame(frame, window) if window else frame)
             case step.Accept(subprotocol):
                 self._is_accepted = True
                 self._log_access("CONNECT")
@@ -225,7 +239,8 @@ class Socket:
             case step.RefuseHandshake(status):
                 self._log_access("REJECT")
                 self._wire.refuse(status)
-            case step.Close(code):
+            case step.Close(code, cause):
+                self._cause = self._cause or cause
                 self._wire.close(code)
             case step.PauseReading():
                 self._wire.pause_reading()

@@ -175,9 +175,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Begin the closing handshake. `code`: RFC 6455 section 7.4."""
+    """Begin the closing handshake. `code`: RFC 6455 section 7.4; `cause`: why, as a word."""
 
     code: int
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)

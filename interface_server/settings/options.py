@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -142,6 +143,18 @@ def root_path(value: str) -> str:
     return path
 
 
+def origin(value: str) -> str:
+    """`any`, `same`, `null` or an origin as browsers write it. Raises: click.BadParameter."""
+    text = value.strip().lower()
+    parts = urlsplit(text)
+    is_origin = parts.scheme in ("http", "https") and text == f"{parts.scheme}://{parts.netloc}"
+    if text not in ("any", "same", "null") and not (is_origin and parts.netloc):
+        raise click.BadParameter(
+            f"expected any, same or an origin such as https://example.org, got {value!r}"
+        )
+    return text
+
+
 def header_text(value: str) -> str:
     """Printable ASCII. Raises: click.BadParameter."""
     if value and not (value.isascii() and value.isprintable()):
@@ -167,6 +180,7 @@ _METAVARS: dict[Any, str] = {
     root_path: "/PATH",
     header_text: "TEXT",
     pattern: "REGEX",
+    origin: "any|same|ORIGIN",
 }
 
 

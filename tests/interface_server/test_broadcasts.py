@@ -4,12 +4,10 @@ import pytest
 
 from channel_layer.layer import Position
 from interface_server.broadcasts import (
-    BINARY_FRAME,
-    TEXT_FRAME,
     Broadcast,
     position_line,
-    unmasked_frame,
 )
+from interface_server.ws_frames import BINARY_FRAME, TEXT_FRAME, unmasked_frame
 from shared import codec
 from shared.errors import InvalidMessage
 from shared.messages import ResponseChunk, WsReply

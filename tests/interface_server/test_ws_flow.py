@@ -113,7 +113,7 @@ def test_a_frame_too_large_for_the_layer_closes_with_1009() -> None:
     session = new_session(State.OPEN)
     session.feed(step.FrameCame("1"), 1.0)
     actions = session.feed(step.Refused(1, "too_large"), 1.0)
-    assert step.Close(1009) in actions
+    assert step.Close(1009, "event_too_large") in actions
 
 
 @dataclass

@@ -123,7 +123,7 @@ def test_a_reaped_socket_is_closed_and_what_waited_is_not_sent() -> None:
     session = new_session(State.OPEN)
     session.feed(step.FrameCame("1"), 1.0)
     session.feed(step.FrameCame("2"), 1.0)
-    assert step.Close(1012) in session.feed(step.Reaped(), 2.0)
+    assert step.Close(1012, "reaped") in session.feed(step.Reaped(), 2.0)
     assert (session.state, session.registration) == (State.CLOSING, None)
     assert operations(session.feed(step.Lost(1), 3.0)) == []
     (end,) = operations(session.feed(step.PeerGone(1012), 4.0))

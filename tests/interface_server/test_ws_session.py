@@ -37,10 +37,14 @@ HANDSHAKE = [
     (WsReply(close=1000), [step.RefuseHandshake(403), WITHDRAWN], State.LEAVING),
     (
         WsReply(text="hi", close=4000),
-        [step.Accept(None), step.Write(b"\x81\x02hi"), step.Close(4000)],
+        [step.Accept(None), step.Write(b"\x81\x02hi"), step.Close(4000, "worker")],
         State.CLOSING,
     ),
-    (WsReply(accept=True, close=3000), [step.Accept(None), step.Close(3000)], State.CLOSING),
+    (
+        WsReply(accept=True, close=3000),
+        [step.Accept(None), step.Close(3000, "worker")],
+        State.CLOSING,
+    ),
     (WsReply(accept=True, subprotocol="b"), [step.Accept("b")], State.OPEN),
     (WsReply(), [], State.CONNECTING),
 ]
@@ -60,8 +64,8 @@ WHEN_OPEN = [
     (WsReply(accept=True), []),
     (WsReply(accept=False), []),
     (WsReply(text="ö中😀"), [step.Write(b"\x81\x09" + "ö中😀".encode())]),
-    (WsReply(close=4999), [step.Close(4999)]),
-    (WsReply(binary=b"x", close=1000), [step.Write(b"\x82\x01x"), step.Close(1000)]),
+    (WsReply(close=4999), [step.Close(4999, "worker")]),
+    (WsReply(binary=b"x", close=1000), [step.Write(b"\x82\x01x"), step.Close(1000, "worker")]),
 ]
 
 
@@ -158,7 +162,7 @@ def test_an_event_that_nobody_handles_closes_the_socket_with_1013() -> None:
     assert session.deadline == 101.0
     actions = session.feed(step.TimePassed(), 101.0)
     assert kinds(actions) == ["Report", "Count", "Close"]
-    assert actions[2] == step.Close(1013)
+    assert actions[2] == step.Close(1013, "event_timeout")
     (send,) = sends(session.feed(step.PeerGone(1013), 102.0))
     assert codec.decode_ws_disconnect(send.payload).order == 2
 
@@ -168,7 +172,7 @@ def test_an_event_given_up_closes_the_socket_with_1011() -> None:
     session = new_session(State.OPEN)
     session.feed(step.FrameCame("1"), 1.0)
     actions = session.feed(step.Receipted(1, Receipt("dead")), 1.0)
-    assert actions[1] == step.Close(1011)
+    assert actions[1] == step.Close(1011, "event_dead")
 
 
 def test_frames_behind_our_close_are_not_delivered_and_those_before_are() -> None:
@@ -186,12 +190,14 @@ def test_a_reader_that_does_not_read_is_closed_with_1013() -> None:
     """Memory is bounded, and the log says why the socket ended."""
     actions = new_session(State.OPEN).feed(step.Overflowed(), 1.0)
     assert kinds(actions) == ["Report", "Count", "Close"]
-    assert actions[2] == step.Close(1013)
+    assert actions[2] == step.Close(1013, "slow_reader")
 
 
 def test_a_stop_closes_open_sockets_with_1012_and_refuses_handshakes() -> None:
     """Peers are sent elsewhere."""
-    assert new_session(State.OPEN).feed(step.Stopped(), 1.0) == [step.Close(1012)]
+    assert new_session(State.OPEN).feed(step.Stopped(), 1.0) == [
+        step.Close(1012, "server_stopping")
+    ]
     waiting = new_session()
     assert waiting.feed(step.Stopped(), 1.0) == [step.RefuseHandshake(503)]
     assert waiting.deadline == 6.0
