@@ -77,7 +77,11 @@ class Listeners:
         try:
             endpoint: Any = serverFromString(self._reactor, text)
             listening = endpoint.listen(self._stack.factory(listener))
-        except (ValueError, TypeError, LookupError, OSError) as error:
+        except ImportError as error:
+            raise ConfigurationError(
+                f"--endpoint {text}: needs {error.name!r}: install channels-board[tls]"
+            ) from error
+        except Exception as error:  # endpoints are anybody's plugins, and so is what they raise
             reason = str(error) or type(error).__name__
             raise ConfigurationError(f"--endpoint {text}: {reason}") from error
         listening.addCallbacks(ports.append, failures.append)

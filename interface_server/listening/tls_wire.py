@@ -131,13 +131,13 @@ class TlsWire:
     def loseConnection(self) -> None:  # noqa: N802
         """Close once everything is sent, a producer's too, with TLS's own end before."""
         self.disconnecting = True
-        if not self._is_ended and self._producer is None:
+        if self._producer is None and self._wire is not None:
             self._say_goodbye()
             self._wire.loseConnection()
 
     def loseWriteConnection(self) -> None:  # noqa: N802
         """Close the way out only, once everything is sent; what comes is dropped."""
-        if not self._is_ended:
+        if self._wire is not None:
             self._say_goodbye()
             self._wire.loseWriteConnection()
 
@@ -225,8 +225,9 @@ class TlsWire:
             self._wire.write(sealed[sent:] if isinstance(sent, int) else sealed)
 
     def _say_goodbye(self) -> None:
-        self._is_ended = True
-        self._send(self._records.goodbye())
+        if not self._is_ended:
+            self._is_ended = True
+            self._send(self._records.goodbye())
 
     def _break(self, error: ssl.SSLError) -> None:
         _log.debug("tls_broken", reason=error.reason)

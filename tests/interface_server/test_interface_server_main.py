@@ -28,6 +28,8 @@ def test_help_teaches_every_option_with_its_variable() -> None:
         (["--redis-url", "http://user:secret@x"], "expected redis://"),
         (["--max-body", "many"], "expected bytes such as"),
         (["--trusted-proxy", "everyone"], "expected an IP address or network"),
+        (["--tls-cert", "a.pem"], "expected as many --tls-key as --tls-cert, got 0 and 1"),
+        (["--redirect-port", "host"], "expected [HOST:]PORT"),
         (["--nonsense"], "No such option"),
     ],
 )
