@@ -43,9 +43,6 @@ class TcpTransport(Protocol):
     def write(self, data: bytes) -> None:
         """Send bytes, in order."""
 
-    def writeSomeData(self, data: bytes) -> int | BaseException:  # noqa: N802
-        """Give bytes to the kernel at once, past what `write` holds; how many it took."""
-
     def loseConnection(self) -> None:  # noqa: N802
         """Close once everything is sent."""
 

@@ -8,6 +8,7 @@ import time
 from twisted.internet.protocol import Factory
 
 from interface_server.http1 import HttpFactory
+from interface_server.http2 import h2c_maker, tls_maker
 from interface_server.http_parts import HttpParts
 from interface_server.listening.opening import Kind, Listener
 from interface_server.listening.protocol_choice import ChoiceFactory, HttpProtocols
@@ -19,14 +20,15 @@ from interface_server.listening.tls_pairs import Pair, TlsContexts
 class Stack:
     """Makes the factory of each listener; `parts` is what all its connections share.
 
-    Raises: ConfigurationError when the certificates cannot be used.
+    Raises: ConfigurationError when the certificates cannot be used, or an extra is missing.
     """
 
     def __init__(self, parts: HttpParts) -> None:
         settings = parts.gateway.settings
         self._parts = parts
         self._redirects = RedirectParts(parts)
-        self._https = HttpProtocols(parts, "https")
+        self._https = HttpProtocols(parts, "https", tls_maker(settings))
+        self._h2c = h2c_maker(settings)
         self._contexts: TlsContexts | None = None
         if settings.tls_cert:
             pairs = tuple(map(Pair, settings.tls_cert, settings.tls_key))
@@ -42,6 +44,9 @@ class Stack:
             return ChoiceFactory(self._https)
         if listener.is_tls and self._contexts is not None:
             return TlsFactory(self._contexts, self._https)
+        if self._h2c is not None:
+            http = HttpProtocols(self._parts, "http", self._h2c)
+            return ChoiceFactory(http, by_first_bytes=True)
         return HttpFactory(self._parts)
 
     def reload(self) -> None:
