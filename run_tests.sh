@@ -11,7 +11,7 @@ Chromium (browser tests) and PostgreSQL (store tests) come from the system's pac
 installed when this runs as root on a system with apt-get, else their tests are skipped and named.
 With CI=true nothing may be skipped: whatever is missing is a failure.
 
-  ./run_tests.sh                        everything
+  ./run_tests.sh                        everything; tests that may share the machine run side by side
   ./run_tests.sh tests/shared -x        some tests, after the checks
 END
 }
@@ -64,6 +64,13 @@ check() {
     "$@" || failed+=("$name")
 }
 
+# Most tests wait more than they compute, so one process more than cores; four are enough.
+side_by_side() {
+    local most
+    most=$("$python" -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+    "$python" -m pytest -m "not alone" --numprocesses "$most" --dist worksteal
+}
+
 python="" step_pid=""
 make_environment test,postgres || { say "the virtual environment could not be made" >&2; exit 1; }
 bin=$(dirname "$python")
@@ -76,7 +83,12 @@ check "ruff check" "$bin/ruff" check .
 check "ruff format" "$bin/ruff" format --check .
 check "mypy" "$bin/mypy"
 check "import-linter" "$bin/lint-imports"
-check "pytest" "$python" -m pytest "$@"
+if [ "$#" -gt 0 ]; then
+    check "pytest" "$python" -m pytest "$@"
+else
+    check "pytest, side by side" side_by_side
+    check "pytest, tests that need the machine alone" "$python" -m pytest -m alone
+fi
 
 for name in ${missing[@]+"${missing[@]}"}; do
     if [ "${CI:-}" = true ]; then

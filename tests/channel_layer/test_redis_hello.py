@@ -19,6 +19,8 @@ from tests.ports import unused_port
 
 SERVER = b"# Server\r\nredis_version:7.2.4\r\nrun_id:abc123\r\ntcp_port:6379\r\n"
 MASTER = b"# Replication\r\nrole:master\r\nsecond_repl_offset:-1\r\n"
+LOADS = 40_000
+"""Commands in the file: while it loads, Valkey looks at its connections after each 1,024."""
 ALWAYS = [b"appendonly", b"yes", b"appendfsync", b"always"]
 
 
@@ -53,20 +55,22 @@ def test_a_redis_that_tells_nothing() -> None:
 
 @pytest.fixture
 def loading_port(tmp_path: Path) -> Iterator[int]:
-    """The port of a durable Valkey that was killed and now takes some seconds to load."""
+    """The port of a durable Valkey that was killed and now loads until `key-load-delay` is 0."""
     port = unused_port()
     command = [
         *(str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(port)),
         *("--dir", str(tmp_path), "--logfile", "valkey.log", "--save", ""),
         *("--appendonly", "yes", "--appendfsync", "always"),
     ]
-    slowly = ["--key-load-delay", "6000", "--loading-process-events-interval-bytes", "1024"]
+    slowly = ["--key-load-delay", "500"]
     for options in ([], slowly):
         process = subprocess.Popen([*command, *options])
         if not options:
             with redis.Redis(port=port, retry=Retry(ConstantBackoff(0.02), 500)) as client:
-                for number in range(500):
-                    client.set(f"key{number}", b"x" * 1000)
+                pipeline = client.pipeline(transaction=False)
+                for number in range(LOADS):
+                    pipeline.set(f"key{number}", b"x")
+                pipeline.execute()
             process.kill()
             process.wait(10)
     yield port
@@ -100,6 +104,7 @@ def test_a_durable_redis_is_durable_while_it_loads(loading_port: int) -> None:
             *during, persistence = asked(connection, *QUESTIONS, (b"INFO", b"persistence"))
             assert b"loading:1" in persistence
             assert b"aof_enabled:0" in persistence
+            asked(connection, (b"CONFIG", b"SET", b"key-load-delay", b"0"))
             run = client.info("server")["run_id"]  # answered when the data are there
             after = asked(connection, *QUESTIONS)
             assert hello_facts(during) == hello_facts(after) == (run, True)

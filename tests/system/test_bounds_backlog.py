@@ -36,6 +36,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
+@pytest.mark.alone
 def test_an_inbox_full_of_large_broadcasts(house: Stack) -> None:
     """A server that was stopped reads its backlog in portions: all of it, in a bounded memory."""
     server = house.server
@@ -58,6 +59,7 @@ def test_an_inbox_full_of_large_broadcasts(house: Stack) -> None:
     settles_at(server.pid, before + 8 * KIB)
 
 
+@pytest.mark.alone
 def test_a_broker_that_does_not_answer(house: Stack) -> None:
     """While the broker hangs, so much waits and no more: the rest is 503 at once, then all goes."""
     server = house.server

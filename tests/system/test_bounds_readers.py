@@ -27,7 +27,7 @@ from tests.system.bounds_clients import (
 )
 from tests.system.bounds_house import KIB, MIB, bounds_stack
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

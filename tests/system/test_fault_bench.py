@@ -20,7 +20,7 @@ from tests.system.faults import Faults, schedule
 from tests.system.followers import all_followed
 from tests.system.relay import Relay
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 FAULTS = (
     *("kill worker",) * 4,

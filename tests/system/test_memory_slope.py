@@ -15,9 +15,9 @@ from tests.system.bounds_clients import eventually, vitals
 from tests.system.bounds_house import KIB, Book, bounds_stack
 from tests.system.bounds_mix import Mix, Sample, sample, slope
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(300)]
 
-SHORT_S = 40.0
+SHORT_S = 30.0
 EVERY_S = 0.5
 LONGEST_EVERY_S = 5.0
 

@@ -13,7 +13,7 @@ from tests.system.crowd_client import Life
 from tests.system.faults import Faults, schedule
 from tests.system.load import Answer
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 RATE = 220.0
 UNDISTURBED_S = 4.0

@@ -9,7 +9,7 @@ from tests.system.aside import Aside
 from tests.system.books import percentile, sequel
 from tests.system.conftest import Bench
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 AWAY_S = 5.0
 BROADCASTS = 50.0

@@ -14,7 +14,7 @@ from tests.system.conftest import Bench
 from tests.system.crowd_client import Life
 from tests.system.followers import Followed, all_followed, complete_from
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 AWAY_S = 3.0
 COMPLETE_WITHIN_S = 2.0

@@ -12,7 +12,7 @@ from tests.system.conftest import Bench
 from tests.system.ends import awaited_ends
 from tests.system.followers import all_followed
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 WITHIN_S = 15.0
 GROUPS = 10

@@ -13,7 +13,7 @@ from channel_layer.redis_blocking import RedisLayer
 from channel_layer.redis_keys import RedisKeys
 from shared import codec
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 SERVERS, MEMBERS = 10, 10_000
 LIMIT_MS = 2.0

@@ -10,7 +10,7 @@ from tests.system.aside import Aside
 from tests.system.conftest import Bench
 from tests.system.faults import worker_pids
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 SOCKETS, FRAMES, THREADS = 500, 100, 16
 

@@ -29,7 +29,7 @@ def test_a_vector_ends_as_it_must(running: House, vector: Vector) -> None:
 @pytest.mark.parametrize("vector", RUN)
 def test_a_vector_in_pieces_ends_in_the_same_way(running: House, vector: Vector) -> None:
     """Where the network cuts a request changes nothing of what becomes of it."""
-    assert faults(vector, running.outcome(vector, in_pieces=True)) == []
+    assert faults(vector, running.outcome(vector, in_pieces=True), in_pieces=True) == []
 
 
 def test_a_vector_has_a_name_of_its_own() -> None:

@@ -33,6 +33,7 @@ class Vector:
     are asked, as `METHOD PATH BODY` (see `seen`). `shows` are headers that the first request must
     carry to the worker, `hides` names that it must not. `behind_continue` is sent once a
     100 (Continue) came, of which `sent` must ask for one. `may_continue`: a 100 is no fault.
+    `probe_may_miss`: in pieces the answer that ends the connection may be there before the probe.
     `why` says why this server is stricter than the RFC where it is.
     """
 
@@ -47,6 +48,7 @@ class Vector:
     hides: tuple[bytes, ...] = ()
     behind_continue: bytes = b""
     may_continue: bool = False
+    probe_may_miss: bool = False
     why: str = ""
 
     @property

@@ -105,6 +105,7 @@ OLD_LIVES = (
         "9112 6.3",
         _old(b"Connection: keep-alive", line=b"GET /stream HTTP/1.0"),
         *(Allows.ACCEPT, (200,), ("GET /stream", PROBE_SAW)),
+        probe_may_miss=True,
     ),
 )
 
