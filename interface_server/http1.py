@@ -14,20 +14,14 @@ from twisted.python.failure import Failure
 from interface_server.http_answer import Answer
 from interface_server.http_intake import RequestIntake
 from interface_server.http_messages import RequestRefused
-from interface_server.http_parts import HttpParts
+from interface_server.http_parts import AT_STOP, HttpParts
 from interface_server.http_row import AnswerRow, Deadline
 from interface_server.lazy_timer import LazyTimer
 from interface_server.proxies import Peer, address_of
 from interface_server.wires import TcpTransport, hand_over
-from shared.logs import get_logger
-
-WORTH_A_LINE = frozenset({"http.stalled", "http.output_overflow"})
-"""Cuts for which nobody else gives the reason in the log."""
 
 LINGER_S = 5.0
 """How long a refused client's bytes are read and dropped, so that it sees the answer; nginx's."""
-
-_log = get_logger("interface_server.http")
 
 
 class Phase(enum.Enum):
@@ -61,6 +55,7 @@ class HttpConnection(Protocol):
         self._parts = parts
         self._scheme = scheme
         self._clock = parts.clock
+        self._figures = parts.gateway.figures
         self._settings = parts.gateway.settings
         self._timer = LazyTimer(parts.clock, self._on_time)
         self._phase = Phase.OPEN
@@ -80,9 +75,11 @@ class HttpConnection(Protocol):
         self._intake = RequestIntake(self._parts, self._row, self._seen, self)
         self._timer.not_after(self._idle_since + self._settings.idle_timeout_s)
         self._parts.opened(self)
+        self._figures.connections["http1"] += 1
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Bytes came."""
+        self._figures.http_in_bytes += len(data)
         if self._phase is Phase.OPEN:
             self._intake.feed(data)
 
@@ -113,9 +110,8 @@ class HttpConnection(Protocol):
     def abort(self, counter: str) -> None:
         """Cut the connection now."""
         if self._phase is not Phase.OVER:
-            self._parts.gateway.count(counter)
-            if counter in WORTH_A_LINE:
-                _log.warning("connection_cut", cause=counter, path=self._row.first_path)
+            if counter != AT_STOP or self._row:
+                self._parts.cut(counter, self._row.first_path, self._row.first_request_id)
             self._phase = Phase.OVER
             self._row.output.detach()
             self._wire.abortConnection()
@@ -129,10 +125,7 @@ class HttpConnection(Protocol):
         if answer is None:
             answer = Answer(self._row, None, self._seen, self._clock.seconds(), True)
             self._row.add(answer)
-        self._parts.gateway.count(f"http.refused_{refused.status}")
-        if refused.status >= 500 or refused.status == 408:
-            facts = {"status": refused.status, "cause": refused.detail, "path": answer.path}
-            _log.warning("request_refused", **facts)
+        self._parts.refused(refused, answer)
         self._lingers = True
         answer.close_behind()
         answer.own(refused.status, refused.detail, 1 if refused.status == 503 else None)

@@ -239,7 +239,7 @@ class RequestIntake:
         self._owner.refuse(refused, answer)
 
     def _head_is_late(self) -> None:
-        self._refuse(RequestRefused(408, "the request's head took too long"))
+        self._refuse(RequestRefused(408, "the request's head took too long", "head_late"))
 
     def _body_is_late(self) -> None:
         self._refuse(RequestRefused(408, "the request's body took too long"))

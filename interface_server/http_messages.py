@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 import httptools
 
 from interface_server.proxies import Peer
+from interface_server.seeing.causes import cause_of_status
 from shared.errors import ChannelsBoardError, shortened
 from shared.messages import Headers, HttpRequest
 
@@ -53,12 +54,16 @@ _RULED = frozenset(
 
 
 class RequestRefused(ChannelsBoardError):
-    """A request that is answered with `status` without asking a worker; `detail` says why."""
+    """A request that is answered with `status` without asking a worker; `detail` says why.
 
-    def __init__(self, status: int, detail: str) -> None:
+    `cause` is one of `seeing/causes.py`; without it the usual one of the status counts.
+    """
+
+    def __init__(self, status: int, detail: str, cause: str = "") -> None:
         super().__init__(f"{status}: {detail}")
         self.status = status
         self.detail = detail
+        self.cause = cause or cause_of_status(status)
 
 
 class RequestHead(NamedTuple):

@@ -10,13 +10,26 @@ from twisted.internet.defer import Deferred, succeed
 from interface_server.gateway import Gateway
 from interface_server.health import LIVE_PATH, READY_PATH, health
 from interface_server.http_answer import CLIENT_GONE, Answer
-from interface_server.http_messages import RequestHead, without_root
+from interface_server.http_messages import RequestHead, RequestRefused, without_root
 from interface_server.http_responses import DateAndServer, ReadyResponse, hsts_line, own_page
 from interface_server.http_upload import BodyBudget
 from interface_server.proxies import TrustedProxies
+from interface_server.seeing.causes import CUTS
 from interface_server.static_files import FileResponse
 from interface_server.wires import Clock
+from shared.logs import get_logger
 from shared.messages import HttpResponse
+
+AT_STOP = "http.cut_at_stop"
+"""Counts what the end of the grace cuts."""
+
+_WORTH_A_LINE = frozenset({408, 413, 414, 421, 431})
+"""Refusals below 500 that a bound of ours makes: an operator may want it wider."""
+
+_TOLD_ELSEWHERE = frozenset({"file_not_readable", "end_forced"})
+"""Cuts that have a line of their own, or follow one."""
+
+_log = get_logger("interface_server.http")
 
 HEALTH_PATHS = frozenset({LIVE_PATH, READY_PATH})
 
@@ -88,7 +101,7 @@ class HttpParts:
     def abort_all(self) -> None:
         """End every connection now."""
         for connection in tuple(self._connections):
-            connection.abort("http.cut_at_stop")
+            connection.abort(AT_STOP)
 
     def date_and_server(self) -> bytes:
         """The header lines that every response carries."""
@@ -133,6 +146,29 @@ class HttpParts:
             answer.http_version,
             answer.size_bytes,
         )
+
+    def refused(self, refused: RequestRefused, answer: Answer) -> None:
+        """Count a request that is refused without asking a worker, and say why in the log.
+
+        The access log and the counter have what anybody can provoke by sending nonsense.
+        """
+        gateway, status = self.gateway, refused.status
+        gateway.count(f"http.refused_{status}")
+        gateway.figures.failures[refused.cause, status] += 1
+        if status >= 500 or status in _WORTH_A_LINE:
+            write = _log.warning if status >= 500 else _log.info
+            facts = {"status": status, "cause": refused.cause, "detail": refused.detail}
+            named = {"method": answer.method, "path": answer.path}
+            write("request_refused", **facts, **named, request_id=answer.request_id)
+
+    def cut(self, counter: str, path: str, request_id: str) -> None:
+        """Count a connection that is cut, `http.` before the cause, and say why in the log."""
+        cause = counter.removeprefix("http.")
+        self.gateway.count(counter)
+        if cause in CUTS:
+            self.gateway.figures.failures[cause, 0] += 1
+            if cause not in _TOLD_ELSEWHERE:
+                _log.warning("connection_cut", cause=cause, path=path, request_id=request_id)
 
     def _health(self, path: str, method: str) -> HttpResponse:
         if method not in ("GET", "HEAD"):

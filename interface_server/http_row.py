@@ -61,6 +61,11 @@ class AnswerRow:
         """The path of the answer that is being given, or was the last to be."""
         return self._answers[0].path if self._answers else self._last_path
 
+    @property
+    def first_request_id(self) -> str:
+        """The same answer's request; a dash when none is being given."""
+        return self._answers[0].request_id if self._answers else "-"
+
     def add(self, answer: Answer) -> None:
         """Put the next request's answer in the row."""
         self._answers.append(answer)

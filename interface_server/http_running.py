@@ -3,6 +3,8 @@
 The rules are in `http_exchange.py`; the bytes are `http_answer.py`'s.
 """
 
+from collections.abc import Sequence
+
 from twisted.python.failure import Failure
 
 from channel_layer.answers import Outcome, Verdict
@@ -113,7 +115,7 @@ class RunningExchange:
         try:
             self._happened(codec.decode_receipt(entry.payload))
         except InvalidMessage as error:
-            self._blame(table.Blame("bad_receipt", (("error", str(error)),)))
+            self._tell(table.Blame("bad_receipt", (("error", str(error)),)))
 
     def broadcast(self, broadcast: Broadcast) -> None:
         """A group's message: the same as a reply of its own, an event for what is held for it.
@@ -208,13 +210,15 @@ class RunningExchange:
             self._budget.give(self._body_size)
             if self._held is not None:
                 self._gateway.let_go(self)
+        if len(actions) > 1:  # a whole answer is a single action
+            self._account(actions)
         try:
             for action in actions:
                 self._perform(action)
         except FramingBroken as error:
             facts = (("key", "content"), ("came", f"{error.size} bytes"))
             expected = ("expected", f"{error.left} bytes, what its Content-Length leaves")
-            self._blame(table.Blame("bad_reply", (*facts, expected)))
+            self._account((table.Blame("bad_reply", (*facts, expected)), table.Abort()))
             self._answer.abort()
 
     def _perform(self, action: table.Action) -> None:
@@ -249,8 +253,6 @@ class RunningExchange:
                 self._answer.abort()
             case table.TellDisconnect():
                 self._tell_disconnect()
-            case table.Blame():
-                self._blame(action)
             case table.Count(what):
                 self._gateway.count(what)
 
@@ -275,14 +277,22 @@ class RunningExchange:
         if held.is_over:
             self._happened(table.LastEvent())
 
-    def _blame(self, blame: table.Blame) -> None:
-        _log.warning(
-            blame.event,
-            method=self._head.method,
-            path=self._head.path,
-            request_id=self._answer.request_id,
-            **dict(blame.facts),
-        )
+    def _account(self, actions: Sequence[table.Action]) -> None:
+        """Say in one line what went wrong, if something did, and count how it ends."""
+        blame = next((one for one in actions if isinstance(one, table.Blame)), None)
+        ending = next((one for one in actions if isinstance(one, table.Answer | table.Abort)), None)
+        if blame is None:
+            return
+        if ending is None:
+            self._tell(blame)
+            return
+        status = ending.status if isinstance(ending, table.Answer) else 0
+        self._gateway.figures.failures[blame.event, status] += 1
+        self._tell(blame, status=status or "cut")
+
+    def _tell(self, blame: table.Blame, **more: int | str) -> None:
+        facts = {**dict(blame.facts), **more, "request_id": self._answer.request_id}
+        _log.warning(blame.event, method=self._head.method, path=self._head.path, **facts)
 
     def _tell_disconnect(self) -> None:
         if self._gateway.settings.send_http_disconnect:

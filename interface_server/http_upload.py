@@ -113,7 +113,7 @@ class Upload:
             raise RequestRefused(408, f"a body that took more than {MAX_UPLOAD_S:.0f} s")
         if not self._budget.take(len(content)):
             self._gateway.count("http.bodies_full")
-            raise RequestRefused(503, "too many uploads at this moment")
+            raise RequestRefused(503, "too many uploads at this moment", "bodies_full")
         self.size += len(content)
         self._waiting += len(content)
         self._pieces.append(content)
@@ -179,7 +179,8 @@ class Upload:
             wait = _RETRY_S[min(self._tries, len(_RETRY_S) - 1)]
             self._tries += 1
             if self._clock.seconds() > self._give_up_at:
-                self._owner.upload_refused(RequestRefused(503, "the channel layer is full"))
+                full = RequestRefused(503, "the channel layer is full", "body_list_full")
+                self._owner.upload_refused(full)
             else:
                 self._retry = self._clock.callLater(wait, self._place, send, is_last)
             return
@@ -195,8 +196,10 @@ class Upload:
     def _failed(self, failure: Failure) -> None:
         if self._over:
             return
-        _log.warning("body_not_sent", channel=self._channel, error=failure.getErrorMessage())
-        self._owner.upload_refused(RequestRefused(503, "the channel layer is away"))
+        if not isinstance(failure.value, LayerError):
+            _log.error("body_step_failed", traceback=failure.getTraceback())
+        refused = RequestRefused(503, "the channel layer is away", "body_not_sent")
+        self._owner.upload_refused(refused)
 
 
 class IncomingBody:

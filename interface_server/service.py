@@ -251,6 +251,7 @@ class Service:
             agreed_window(parsed) if self.settings.websocket_deflate else NO_DEFLATE,
         )
         self._sockets.add(protocol.socket)
+        self.figures.connections["websocket"] += 1
         protocol.makeConnection(transport)
         protocol.dataReceived(canonical_head(parsed))
         if rest:

@@ -3,7 +3,7 @@
 Reads no clock and knows no exposition format.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 FIRST_BOUND_S = 0.00025
 """The first bound; each further one is twice the one before, up to the last."""
@@ -36,6 +36,17 @@ class Times:
     def count(self) -> int:
         """How many were added."""
         return sum(self._counts)
+
+    @classmethod
+    def sum(cls, parts: Iterable["Times"]) -> "Times":
+        """All of several together."""
+        whole = cls()
+        for part in parts:
+            whole._counts = [
+                mine + its for mine, its in zip(whole._counts, part._counts, strict=True)
+            ]
+            whole.total_s += part.total_s
+        return whole
 
     def cumulative(self) -> Iterator[tuple[float, int]]:
         """Each bound in seconds with how many were shorter, the last bound being infinite."""

@@ -64,6 +64,9 @@ SOCKET_CAUSES: tuple[Cause, ...] = (
     Cause("reaped", ("1012",), "this server was silent for so long that it was taken for dead"),
 )
 
+CUTS = frozenset({"stalled", "output_overflow", "file_not_readable", "cut_at_stop", "end_forced"})
+"""Causes for which a connection is cut though no exchange failed."""
+
 _STATUS_CAUSES = {
     400: "malformed",
     408: "body_late",

@@ -45,21 +45,22 @@ def _http(figures: Figures, vitals: Vitals) -> Iterator[Metric]:
         "http_requests",
         "Requests answered, by method and status; 499: the client left before the answer.",
         ("method", "status"),
-        {(method, str(status)): n for (method, status), n in figures.requests.items()},
+        {(method, str(status)): n for (method, status), n in figures.requests().items()},
     )
     yield _times(
         "http_request_seconds",
         "From a request's head to the last byte of its answer, all requests.",
         (),
-        {(): figures.total},
+        {(): figures.total()},
     )
     yield _times(
         "http_stage_seconds",
-        "Times of requests by stage. body: from the head to its sending, where it has a body; "
+        "Times of requests by stage. body: from the head to its sending, where a body may come "
+        "between; "
         "answer: from the sending to the first reply, so queue and worker; stream: from the first "
         "reply to the last, where the answer comes in parts.",
         ("stage",),
-        {("body",): figures.read, ("answer",): figures.waiting, ("stream",): figures.replying},
+        {("body",): figures.read, ("answer",): figures.waiting(), ("stream",): figures.replying},
     )
     yield _counters(
         "failures",

@@ -21,6 +21,8 @@ class Figures:
     """Raised by all parts of one process; read when somebody asks."""
 
     __slots__ = (
+        "_answers",
+        "_waiting",
         "broadcasts",
         "connections",
         "counters",
@@ -36,10 +38,7 @@ class Figures:
         "loop_lag",
         "read",
         "replying",
-        "requests",
         "sockets_closed",
-        "total",
-        "waiting",
     )
 
     def __init__(self) -> None:
@@ -47,14 +46,12 @@ class Figures:
         """What happened, by the name that was counted."""
         self.failures: Counter[tuple[str, int]] = Counter()
         """Requests and handshakes that this server ended itself, by (cause, status)."""
-        self.requests: dict[tuple[str, int], int] = {}
-        """Answers by (method, status); 499 for a client that left."""
-        self.total = Times()
-        """From a request's head to the last byte of its answer."""
+        self._answers: dict[tuple[str, int, bool], Times] = {}
+        """How long answers took, by method, status and whether that was waiting for a worker and
+        nothing else: then one addition serves two histograms, on the way of every page."""
         self.read = Times()
-        """From the head to the request's sending, of requests with a body."""
-        self.waiting = Times()
-        """From the sending to the first reply: queue and worker."""
+        """From the head to the request's sending, of requests that may have a body."""
+        self._waiting = Times()
         self.replying = Times()
         """From the first reply to the last, of answers that came in parts."""
         self.http_in_bytes = 0
@@ -76,21 +73,40 @@ class Figures:
 
     def answered(self, answer: "Answer", status: int, seconds: float, now: float) -> None:
         """An answer is over after `seconds`; `now` is on the clock of its times."""
+        is_plain = answer.is_safe and answer.replied_at > 0.0 and not answer.has_parts
         try:
-            self.requests[answer.method, status] += 1
+            times = self._answers[answer.method, status, is_plain]
         except KeyError:
-            self._answered_first(answer.method, status)
-        self.total.add(seconds)
+            times = self._first_answer(answer.method, status, is_plain)
+        times.add(seconds)
         self.http_out_bytes += answer.size_bytes
-        if answer.replied_at:
-            self.waiting.add(answer.replied_at - answer.sent_at)
+        if not is_plain and answer.replied_at > 0.0:
+            self._waiting.add(answer.replied_at - answer.sent_at)
             if answer.has_parts:
                 self.replying.add(now - answer.replied_at)
+            if not answer.is_safe:
+                self.read.add(answer.sent_at - answer.started)
 
     def socket_closed(self, cause: str, code: int) -> None:
         """An accepted socket ended."""
         self.sockets_closed[cause, code_label(code)] += 1
 
-    def _answered_first(self, method: str, status: int) -> None:
-        key = (method if method in METHODS else "other", status)
-        self.requests[key] = self.requests.get(key, 0) + 1
+    def requests(self) -> Counter[tuple[str, int]]:
+        """Answers by (method, status); 499 for a client that left."""
+        found: Counter[tuple[str, int]] = Counter()
+        for (method, status, _), times in self._answers.items():
+            found[method, status] += times.count
+        return found
+
+    def total(self) -> Times:
+        """From a request's head to the last byte of its answer."""
+        return Times.sum(self._answers.values())
+
+    def waiting(self) -> Times:
+        """From the sending to the first reply: queue and worker."""
+        plain = [times for (*_, is_plain), times in self._answers.items() if is_plain]
+        return Times.sum((self._waiting, *plain))
+
+    def _first_answer(self, method: str, status: int, is_plain: bool) -> Times:
+        key = (method if method in METHODS else "other", status, is_plain)
+        return self._answers.setdefault(key, Times())

@@ -237,7 +237,7 @@ async def test_a_reader_that_takes_nothing_for_long_is_cut() -> None:
         with structlog.testing.capture_logs() as lines:
             await site.until(lambda: site.counters["http.stalled"] == 1)
         cuts = [line for line in lines if line["event"] == "connection_cut"]
-        assert [(line["cause"], line["path"]) for line in cuts] == [("http.stalled", "/a")]
+        assert [(line["cause"], line["path"]) for line in cuts] == [("stalled", "/a")]
 
 
 @ensureDeferred

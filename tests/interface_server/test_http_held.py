@@ -173,7 +173,7 @@ async def test_a_reader_who_does_not_keep_up_is_cut_alone() -> None:
                     receiver.broadcast(broadcast)
                 await quick.until(lambda: len(quick.received) > offset * 500_000)  # noqa: B023
         assert [(line["event"], line["cause"]) for line in lines] == [
-            ("connection_cut", "http.output_overflow")
+            ("connection_cut", "output_overflow")
         ]
         await site.until(lambda: len(site.held) == 1)
         receivers[1].broadcast(said(offset + 1, text="end", close=True))
