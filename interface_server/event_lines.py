@@ -4,9 +4,14 @@ Knows neither streams nor who reads them. Source: HTML Living Standard section 9
 """
 
 import re
+from math import floor
 from zlib import crc32
 
 from shared.held_messages import Event
+
+BEATS = 64
+"""Moments of one interval at which heartbeats are written: so few, since each wakes the process,
+and so many that each is short; ours."""
 
 FIRST_RETRY_MS = 250
 RETRY_SPREAD_MS = 3750
@@ -46,6 +51,13 @@ def gap_lines(event_id: str, group: str) -> bytes:
 def retry_lines(retry_ms: int) -> bytes:
     """Says how long a reader is to wait before it comes again."""
     return b"retry: %d\n\n" % retry_ms
+
+
+def first_beat_at(now: float, interval_s: float) -> float:
+    """When the first heartbeat of a stream that begins `now` is due: within the interval, at one
+    of the moments that all streams share."""
+    between_s = interval_s / BEATS
+    return between_s * floor((now + interval_s) / between_s)
 
 
 def jittered_ms(channel: str) -> int:

@@ -11,7 +11,7 @@ from channel_layer.answers import Outcome, Verdict
 from channel_layer.layer import Awaited, Drop, Entry, OpenSocket, Position, Send
 from interface_server import http_steps as table
 from interface_server.broadcasts import Broadcast
-from interface_server.event_lines import HEARTBEAT, jittered_ms, retry_lines
+from interface_server.event_lines import HEARTBEAT, first_beat_at, jittered_ms, retry_lines
 from interface_server.event_stream import EventStream
 from interface_server.gateway import Gateway
 from interface_server.http_answer import Answer
@@ -263,7 +263,7 @@ class RunningExchange:
             self._due = self._clock.seconds() + hold.wait_ms / 1000
         else:
             self._held = EventStream(hold)
-            self._due = self._clock.seconds() + settings.event_stream_heartbeat_s
+            self._due = first_beat_at(self._clock.seconds(), settings.event_stream_heartbeat_s)
             answer.close_behind()
             answer.bound_output(settings.max_socket_output)
             answer.respond(HttpResponse(200, hold.headers, hold.content, more_content=True))

@@ -39,5 +39,5 @@ class HttpSettings:
     stall_timeout_s: float = setting(60.0, SECONDS, "Seconds without reading.")
     http_timeout_s: float = setting(120.0, SECONDS, "Seconds for an answer, then 503.")
     event_stream_heartbeat_s: float = setting(
-        15.0, SECONDS, "Seconds between comments in an event stream, so that it is seen to live."
+        30.0, SECONDS, "Seconds between comments in an event stream, so that it is seen to live."
     )

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interface_server.event_lines import (
+    BEATS,
     FIRST_RETRY_MS,
     HEARTBEAT,
     RETRY_SPREAD_MS,
     event_lines,
+    first_beat_at,
     gap_lines,
     id_line,
     jittered_ms,
@@ -55,3 +57,11 @@ def test_readers_come_back_at_different_moments(channel: str) -> None:
     assert FIRST_RETRY_MS <= jittered_ms(channel) < FIRST_RETRY_MS + RETRY_SPREAD_MS
     others = {jittered_ms(f"{channel}{no}") for no in range(100)}
     assert len(others) > 90
+
+
+@given(st.floats(0, 1e7), st.sampled_from([0.05, 1.0, 15.0, 3600.0]))
+def test_streams_share_the_moments_of_their_heartbeats(now: float, interval_s: float) -> None:
+    """Within the interval, never at once, and few moments for however many streams."""
+    at = first_beat_at(now, interval_s)
+    assert now + interval_s * (1 - 1.5 / BEATS) < at <= now + interval_s * (1 + 1e-6)
+    assert abs(at / (interval_s / BEATS) - round(at / (interval_s / BEATS))) < 1e-3
