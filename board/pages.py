@@ -187,7 +187,7 @@ def _number(text: str) -> int | None:
 
 
 def _open_json(value: Any, status: int = 200) -> Response:
-    response = json_response(value, status)
+    response = json_response(value, status, compress=True)  # everything in it is public
     for name, text in _OPEN_HEADERS.items():
         response = response.with_header(name, text)
     return response

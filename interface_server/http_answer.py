@@ -10,6 +10,7 @@ from typing import Protocol
 from interface_server.http_messages import RequestHead
 from interface_server.http_responses import ReadyResponse, ResponseFraming, own_page
 from interface_server.proxies import Peer
+from interface_server.response_coding import ResponseCoder
 from shared.messages import Headers, HttpResponse, ResponseChunk
 
 CLIENT_GONE = 499
@@ -94,14 +95,15 @@ class Answer:
     client, in each log line and to workers: what a trusted proxy said, else a new one. `held` is
     its owner's; `size_bytes` are those that were given, heads included. `sent_at` and
     `replied_at`, on the owner's clock, say when workers were asked and when they first answered,
-    0 where that was not; `has_parts`: the answer is given in more than one piece.
-    `framing` is HTTP/1's when none is given.
+    0 where that was not; `has_parts`: the answer is given in more than one piece. Responses go
+    through `coder` when there is one. `framing` is HTTP/1's when none is given.
     """
 
     __slots__ = (
         "_framing",
         "_is_head",
         "_owner",
+        "coder",
         "exchange",
         "has_parts",
         "held",
@@ -142,6 +144,7 @@ class Answer:
         self.status = 0
         self.is_over = False
         self.exchange: Running | None = None
+        self.coder: ResponseCoder | None = None
         self.held: list[bytes | Iterator[bytes]] = []
         self._is_head = self.method == "HEAD"
         if framing is None:
@@ -170,6 +173,9 @@ class Answer:
 
         Raises: FramingBroken.
         """
+        rest = None
+        if self.coder is not None:
+            response, rest = self.coder.begin(response)
         self.status = response.status
         fixed = self._fixed(response.headers)
         if not response.more_content:
@@ -182,6 +188,8 @@ class Answer:
         first = self._framing.start(response.status, response.headers, response.content, fixed)
         self.size_bytes = len(first)
         self._owner.emit(self, first)
+        if rest is not None:
+            self.more(rest)
 
     def respond_ready(self, ready: ReadyResponse) -> None:
         """Give a whole response that was made beforehand."""
@@ -193,12 +201,35 @@ class Answer:
 
     def more(self, chunk: ResponseChunk) -> None:
         """Give more content. Raises: FramingBroken."""
+        if self.coder is not None:
+            coded = self.coder.coded(chunk)
+            if coded is None:
+                self._hold(self.coder, chunk)
+                return
+            chunk = coded
         piece = self._framing.more(chunk.content, not chunk.more_content)
         if piece:
             self.size_bytes += len(piece)
             self._owner.emit(self, piece)
         if not chunk.more_content:
             self._owner.answer_over(self)
+
+    def _hold(self, coder: ResponseCoder, chunk: ResponseChunk) -> None:
+        """Code the chunk as its reader takes it."""
+        is_first = not coder.is_holding
+        if not coder.hold(chunk):
+            self._owner.abort("http.output_overflow")
+            return
+        if is_first:
+            self._owner.emit(self, self._held_pieces(coder))
+        if not chunk.more_content:
+            self._owner.answer_over(self)
+
+    def _held_pieces(self, coder: ResponseCoder) -> Iterator[bytes]:
+        for chunk in coder.held():
+            piece = self._framing.more(chunk.content, not chunk.more_content)
+            self.size_bytes += len(piece)
+            yield piece
 
     def own(self, status: int, detail: str, retry_after_s: int | None = None) -> None:
         """Give a plain page of this server's own."""

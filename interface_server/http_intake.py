@@ -14,7 +14,6 @@ from interface_server.http_parts import HttpParts
 from interface_server.http_reader import RequestReader
 from interface_server.http_responses import CONTINUE
 from interface_server.http_row import AnswerRow, Deadline
-from interface_server.http_running import RunningExchange
 from interface_server.http_upload import IncomingBody, Upload
 from interface_server.proxies import Peer, with_host
 from interface_server.ws_handshake import check_handshake
@@ -226,9 +225,7 @@ class RequestIntake:
     def _run(
         self, head: RequestHead, answer: Answer, body: bytes, channel: str | None, size: int
     ) -> None:
-        parts = self._parts
-        exchange = RunningExchange(parts.gateway, answer, head, self._clock, parts.budget)
-        answer.exchange = exchange
+        exchange = self._parts.exchange(answer, head)
         self._owner.watch(self._clock.seconds() + self._settings.http_timeout_s)
         exchange.start(body, channel, size)
 

@@ -7,13 +7,16 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
+from interface_server.content_coding import codings_of
 from interface_server.gateway import Gateway
 from interface_server.health import LIVE_PATH, READY_PATH, health
 from interface_server.http_answer import CLIENT_GONE, Answer
 from interface_server.http_messages import RequestHead, RequestRefused, without_root
 from interface_server.http_responses import DateAndServer, ReadyResponse, hsts_line, own_page
+from interface_server.http_running import RunningExchange
 from interface_server.http_upload import BodyBudget
 from interface_server.proxies import TrustedProxies
+from interface_server.response_coding import ResponseCoder
 from interface_server.seeing.causes import CUTS
 from interface_server.static_files import FileResponse
 from interface_server.wires import Clock
@@ -59,6 +62,7 @@ class HttpParts:
         self.proxies = TrustedProxies(gateway.settings.trusted_proxies)
         self.budget = BodyBudget(gateway.settings.bodies_total)
         self.hsts = hsts_line(gateway.settings.hsts, gateway.settings.hsts_subdomains)
+        self._codings = codings_of(gateway.settings.compress)
         self.is_draining = False
         self._date = DateAndServer(gateway.settings.server_header)
         self._connections: set[Drainable] = set()
@@ -124,6 +128,14 @@ class HttpParts:
         else:
             answer.respond(found)
         return True
+
+    def exchange(self, answer: Answer, head: RequestHead) -> RunningExchange:
+        """The exchange with a worker that will give the answer; its caller starts it."""
+        if self._codings:
+            limit = self.gateway.settings.max_output
+            answer.coder = ResponseCoder(head.method, head.headers, self._codings, limit)
+        answer.exchange = RunningExchange(self.gateway, answer, head, self.clock, self.budget)
+        return answer.exchange
 
     def is_local(self, head: RequestHead) -> bool:
         """Whether `answer_locally` would answer."""

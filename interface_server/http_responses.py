@@ -30,6 +30,7 @@ OURS = frozenset(
         b"trailer",
         b"transfer-encoding",
         b"upgrade",
+        b"x-compress",
         b"x-request-id",
     }
 )

@@ -22,6 +22,7 @@ the server's list alone."""
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _COOKIE_VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 _COOKIE_PATH = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
+_MAY_COMPRESS = (b"x-compress", b"yes")
 _BODILESS = (204, 304)
 
 
@@ -41,7 +42,9 @@ class Response:
     """One answer. It never changes: `set_cookie` and `with_header` give another one back.
 
     `content`: text is sent as UTF-8. `headers`: (name, value) pairs, text or bytes.
-    `content_type` `""` sends none.
+    `content_type` `""` sends none. `compress`: the server may send it compressed, where its
+    operator wants that. Never say so for content that holds a secret, be it a form's token, beside
+    anything that others can choose: its size would tell the secret (BREACH).
 
     Raises: TypeError for content that is neither text nor bytes; InvalidMessage for a status
     outside 200 to 599 or a header that would break the framing.
@@ -51,6 +54,7 @@ class Response:
     status: int = 200
     headers: Iterable[tuple[str | bytes, str | bytes]] = ()
     content_type: str = HTML
+    compress: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.status, int) or not 200 <= self.status <= 599:
@@ -65,6 +69,8 @@ class Response:
         has_type = any(name == b"content-type" for name, _ in pairs) if pairs else False
         if self.content_type and not has_type and self.status not in _BODILESS:
             pairs = (_content_type(self.content_type), *pairs)
+        if self.compress and _MAY_COMPRESS not in pairs:
+            pairs = (*pairs, _MAY_COMPRESS)
         set_field(self, "headers", pairs)
 
     def with_header(self, name: str, value: str) -> "Response":
@@ -104,10 +110,10 @@ def redirect(location: str, status: int = 303) -> Response:
     return Response(b"", status, [("location", encoded)], content_type="")
 
 
-def json_response(value: Any, status: int = 200) -> Response:
+def json_response(value: Any, status: int = 200, compress: bool = False) -> Response:
     """A response whose content is `value` as JSON."""
     content = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Response(content, status, content_type="application/json")
+    return Response(content, status, content_type="application/json", compress=compress)
 
 
 def response_messages(response: Response) -> tuple[HttpResponse | ResponseChunk, ...]:

@@ -5,6 +5,7 @@ Each is written once, in the module of its section. Redis and logging are set in
 
 from dataclasses import dataclass
 
+from interface_server.settings.compression import CompressionSettings
 from interface_server.settings.files import FileSettings
 from interface_server.settings.http import HttpSettings
 from interface_server.settings.http2 import Http2Settings
@@ -24,6 +25,7 @@ class ServerSettings(
     TlsSettings,
     FileSettings,
     HttpSettings,
+    CompressionSettings,
     Http2Settings,
     WebSocketSettings,
     RunningSettings,

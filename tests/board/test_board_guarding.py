@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from board.guarding import Guard, is_same_origin, site_secret
+from board.guarding import Guard, is_same_origin, masked, site_secret, unmasked
 from board.settings import read_settings
 from shared.messages import HttpRequest
 from workers.forms import Form
@@ -79,13 +81,40 @@ def header(response: Response, name: bytes) -> str:
 
 
 def test_a_browser_keeps_its_cookie() -> None:
-    """A browser with a good cookie gets no other; tokens differ between browsers."""
+    """A browser with a good cookie gets no other; what its forms sign is the cookie."""
     guard = Guard("secret of sixteen", "/media")
     first = guard.visitor(request())
     again = guard.visitor(request(first.cookie))
-    assert (again.cookie, again.token, again.is_new) == (first.cookie, first.token, False)
-    assert guard.visitor(request()).token != first.token
+    assert (again.cookie, again.is_new) == (first.cookie, False)
+    assert unmasked(again.token) == unmasked(first.token)
+    assert unmasked(guard.visitor(request()).token) != unmasked(first.token)
     assert guard.visitor(request("bad value")).is_new
+
+
+def test_no_two_pages_hold_the_same_secret() -> None:
+    """So that a compressed page's size tells nothing of it: no part of the token comes twice."""
+    guard = Guard("secret of sixteen", "/media")
+    cookie = guard.visitor(request()).cookie
+    tokens = [guard.visitor(request(cookie)).token for _ in range(20)]
+    plain = unmasked(tokens[0])
+    places = range(0, len(tokens[0]) - 8, 8)
+    assert len({token[at : at + 8] for token in tokens for at in places}) == 20 * len(places)
+    assert not any(plain[at : at + 6] in token for token in tokens for at in range(len(plain) - 6))
+    page = guard.page(request(cookie), guard.visitor(request(cookie)), Response("x"))
+    assert header(page, b"x-compress") == "yes"
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=80))
+def test_a_masked_token_comes_back(token: str) -> None:
+    """Whatever it is."""
+    assert unmasked(masked(token)) == token
+
+
+@pytest.mark.parametrize("text", [None, "", "abc", "a.b", "ö", "===="])
+def test_what_is_not_masked_is_no_error(text: str | None) -> None:
+    """It is refused by its signature, or taken from a page that is older than the masks."""
+    assert isinstance(unmasked(text), str)
+    assert unmasked("ImE.c2ln") == "ImE.c2ln"
 
 
 def test_the_cookie_is_secure_over_tls() -> None:
