@@ -33,7 +33,7 @@ class Opening(Moves):
             self._do(step.Accept(reply.subprotocol))
             self.act(happened, now)
         elif reply.accept is False or reply.close is not None:
-            self._refuse(403, now)
+            self._refuse(403, "worker", now)
 
     def answer_missed(self, happened: step.Receipted, now: float) -> None:
         """Refuse when the connect was handled for good without an answer."""
@@ -42,16 +42,16 @@ class Opening(Moves):
             return
         if receipt.kind == "dead":
             self._report("error", "websocket_connect_dead")
-            self._refuse(503, now)
+            self._refuse(503, "connect_dead", now)
         elif receipt.kind == "done" and not receipt.later:
             self._report("error", "websocket_unanswered", expected="accept or close", came=None)
-            self._refuse(500, now)
+            self._refuse(500, "connect_unanswered", now)
 
     def connect_refused(self, happened: step.Refused, now: float) -> None:
         """The workers' list, or the layer as a whole, takes no handshake now."""
         self._report("warning", "websocket_connect_refused", reason=happened.reason)
         self._do(step.Count("websocket_connects_" + happened.reason))
-        self._do(step.RefuseHandshake(503))
+        self._do(step.RefuseHandshake(503, "connect_refused"))
         self._end()
 
     def connect_missed(self, _: step.Refused, now: float) -> None:
@@ -62,7 +62,7 @@ class Opening(Moves):
         """No worker answered in time."""
         if self._answer_by is not None and now >= self._answer_by:
             self._report("warning", "websocket_connect_timeout")
-            self._do(step.RefuseHandshake(503))
+            self._do(step.RefuseHandshake(503, "connect_timeout"))
             self.abandon(step.PeerGone(VANISHED), now)
 
     def abandon(self, _: step.PeerGone, now: float) -> None:
@@ -72,7 +72,8 @@ class Opening(Moves):
 
     def refuse_going(self, happened: object, now: float) -> None:
         """A handshake while this server goes."""
-        self._do(step.RefuseHandshake(503))
+        cause = "reaped" if self._is_reaped else "server_stopping"
+        self._do(step.RefuseHandshake(503, cause))
         self.abandon(step.PeerGone(VANISHED), now)
         self.hurry(happened, now)
 
@@ -114,6 +115,6 @@ class Opening(Moves):
         """Nothing waits and nobody was told anything."""
         self._withdraw(now)
 
-    def _refuse(self, status: int, now: float) -> None:
-        self._do(step.RefuseHandshake(status))
+    def _refuse(self, status: int, cause: str, now: float) -> None:
+        self._do(step.RefuseHandshake(status, cause))
         self._withdraw(now)

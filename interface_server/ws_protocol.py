@@ -189,6 +189,9 @@ class SocketProtocol(Protocol):  # type: ignore[misc]  # its base is untyped on 
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803
         """One whole message from the peer; Autobahn has checked that text is UTF-8."""
+        figures = self._gateway.figures
+        figures.frames_in += 1
+        figures.frames_in_bytes += len(payload)
         self.socket.message_came(payload if isBinary else payload.decode())
 
     def onMessageFrameData(self, payload: bytes) -> None:  # noqa: N802

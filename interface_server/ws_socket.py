@@ -18,6 +18,7 @@ from interface_server.gateway import Gateway
 from interface_server.lazy_timer import LazyTimer
 from interface_server.wires import Clock
 from interface_server.ws_deflate import deflated_frame
+from interface_server.ws_record import SocketRecord
 from interface_server.ws_session import Session
 from interface_server.ws_steps import SessionLimits, State
 from shared import codec
@@ -58,16 +59,13 @@ class Socket:
     """One socket; a Receiver for its reply channel. `on_end` is called once, at its very end."""
 
     __slots__ = (
-        "_cause",
         "_channel",
-        "_client",
         "_clock",
         "_doing",
         "_gateway",
         "_held",
-        "_is_accepted",
         "_on_end",
-        "_path",
+        "_record",
         "_session",
         "_timer",
         "_wire",
@@ -85,26 +83,23 @@ class Socket:
         self._clock = clock
         self._gateway = gateway
         self._channel = connect.reply_channel
-        self._path = connect.path
-        self._client = connect.client
+        self._record = SocketRecord(gateway, connect)
         self._wire = wire
         self._on_end = on_end
-        self._session = Session(self._channel, self._path, limits)
+        self._session = Session(self._channel, connect.path, limits)
         self._timer = LazyTimer(clock, self._time_passed)
         self._doing: list[step.Action] | None = None
-        self._is_accepted = False
-        self._cause = ""
         self._held: list[WsReply] = []
 
     def shake_hands(self, connect: WsConnect) -> None:
         """A valid handshake came: ask a worker."""
-        self._log_access("HANDSHAKING")
+        self._record.began()
         self._gateway.register(self._channel, self)
         self._feed(step.Started(connect))
 
     def never_began(self) -> None:
         """The handshake was refused before anybody was asked."""
-        self._log_access("REJECT")
+        self._record.refused(400, "upgrade_refused")
         self._on_end(self)
 
     def message_came(self, content: str | bytes) -> None:
@@ -117,19 +112,15 @@ class Socket:
 
     def failed(self, code: int, cause: str, detail: str) -> None:
         """The peer broke a rule and is told so; its connection is about to end."""
-        self._cause = self._cause or cause
-        log.info("websocket_failed", path=self._path, code=code, cause=cause, detail=detail)
+        self._record.failed(code, cause, detail)
 
     def fell_silent(self) -> None:
         """The peer answered no ping; its connection is about to be cut."""
-        self._cause = self._cause or "ping_timeout"
-        log.info("websocket_ping_timeout", path=self._path)
-        self._gateway.count("websocket_ping_timeouts")
+        self._record.fell_silent()
 
     def ended(self, code: int) -> None:
         """The connection is over."""
-        if self._is_accepted:
-            self._log_access("DISCONNECT")
+        self._record.ended(code)
         self._feed(step.PeerGone(code))
 
     def stop(self) -> None:
@@ -231,16 +222,18 @@ class Socket:
                 self._place(action)
             case step.Write(frame):
                 window = self._wire.window
+                figures = self._gateway.figures
+                figures.frames_out += 1
+                figures.frames_out_bytes += len(frame)
                 self._wire.write_frame(deflated_frame(frame, window) if window else frame)
             case step.Accept(subprotocol):
-                self._is_accepted = True
-                self._log_access("CONNECT")
+                self._record.accepted()
                 self._wire.accept(subprotocol)
-            case step.RefuseHandshake(status):
-                self._log_access("REJECT")
+            case step.RefuseHandshake(status, cause):
+                self._record.refused(status, cause)
                 self._wire.refuse(status)
             case step.Close(code, cause):
-                self._cause = self._cause or cause
+                self._record.closing(code, cause)
                 self._wire.close(code)
             case step.PauseReading():
                 self._wire.pause_reading()
@@ -248,7 +241,7 @@ class Socket:
                 self._wire.resume_reading()
             case step.Report(level, event, facts):
                 write = log.error if level == "error" else log.warning
-                write(event, path=self._path, **dict(facts))
+                write(event, path=self._record.path, **dict(facts))
             case step.Count(what):
                 self._gateway.count(what)
             case step.End():
@@ -289,10 +282,7 @@ class Socket:
             self._feed(step.Refused(order, "too_large"))
             return
         if not isinstance(failure.value, LayerError):
-            log.error("event_failed", path=self._path, traceback=failure.getTraceback())
+            log.error("event_failed", path=self._record.path, traceback=failure.getTraceback())
         elif not isinstance(failure.value, LayerUnavailable):
-            log.error("event_refused", path=self._path, cause=str(failure.value))
+            log.error("event_refused", path=self._record.path, cause=str(failure.value))
         self._feed(step.Refused(order, "away"))
-
-    def _log_access(self, event: str) -> None:
-        self._gateway.access_log.websocket(event, self._path, self._client)

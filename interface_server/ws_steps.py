@@ -161,9 +161,10 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class RefuseHandshake:
-    """Answer the handshake with this HTTP status and close."""
+    """Answer the handshake with this HTTP status and close; `cause`: why, as a word."""
 
     status: int
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)

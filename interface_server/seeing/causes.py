@@ -49,11 +49,15 @@ HTTP_CAUSES: tuple[Cause, ...] = (
 )
 
 SOCKET_CAUSES: tuple[Cause, ...] = (
+    Cause("connect_timeout", ("503",), "no worker answered in --websocket-connect-timeout"),
+    Cause("connect_refused", ("503",), "the list of handshakes is full, or the layer away"),
+    Cause("connect_dead", ("503",), "workers died with the handshake too often"),
+    Cause("connect_unanswered", ("500",), "the handler neither accepted nor refused"),
     Cause("peer", ("1000-1015", "3xxx", "4xxx"), "the client closed"),
     Cause("peer_vanished", ("1006",), "the connection ended without a close frame"),
     Cause("ping_timeout", ("1006",), "no pong within --ping-timeout"),
     Cause("protocol_error", ("1002",), "the client broke the rules of WebSocket"),
-    Cause("bad_utf8", ("1007",), "a text message that is not UTF-8"),
+    Cause("invalid_payload", ("1007",), "text that is not UTF-8, or that cannot be inflated"),
     Cause("message_too_big", ("1009",), "a message past --max-message"),
     Cause("slow_reader", ("1013",), "more than --max-socket-output waited for the client"),
     Cause("worker", ("any",), "a handler closed the socket"),

@@ -27,6 +27,7 @@ def server(redis_url: str) -> Iterator[ServerProcess]:
         redis_url,
         "ws",
         *("--websocket-connect-timeout", "2", "--max-message", "64k"),
+        *("--max-socket-output", "256k"),
         *("--ping-interval", "1", "--ping-timeout", "3"),
     )
     yield running

@@ -141,7 +141,7 @@ def test_a_reaped_socket_whose_event_is_handled_ends_behind_it() -> None:
 def test_a_handshake_of_a_server_taken_for_dead_is_refused() -> None:
     """Its answer may be gone; a worker that accepts all the same hears of the end."""
     session = new_session(State.CONNECTING)
-    assert session.feed(step.Reaped(), 1.0) == [step.RefuseHandshake(503)]
+    assert session.feed(step.Reaped(), 1.0) == [step.RefuseHandshake(503, "reaped")]
     assert session.state is State.ABANDONED
     session.feed(step.Replied(WsReply(accept=True)), 1.0)
     assert len(operations(session.feed(step.Receipted(0, DONE), 1.0))) == 1

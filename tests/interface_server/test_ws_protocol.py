@@ -37,8 +37,8 @@ def test_frames_come_back_in_order_and_the_end_is_told_once(
     assert orders == list(range(1, len(sent) + 1))
     (gone,) = toy.of("websocket.disconnect")
     assert (gone["order"], gone["code"]) == (len(sent) + 1, 4001)
-    for event in ("HANDSHAKING", "CONNECT", "DISCONNECT"):
-        server.part.wait_for(rf"\] WebSocket {event} /a%20b \[127\.0\.0\.1:\d+\]$")
+    for event, why in (("HANDSHAKING", ""), ("CONNECT", ""), ("DISCONNECT", " 4001 peer")):
+        server.part.wait_for(rf"\] WebSocket {event} /a%20b \[127\.0\.0\.1:\d+\]{why}$")
 
 
 @pytest.mark.parametrize("how", ["no code", "vanished"])

@@ -25,16 +25,16 @@ WITHDRAWN = step.PlaceEvents((CloseSocket(CHANNEL),), 1)
 
 HANDSHAKE = [
     (WsReply(accept=True), [step.Accept(None)], State.OPEN),
-    (WsReply(accept=False), [step.RefuseHandshake(403), WITHDRAWN], State.LEAVING),
+    (WsReply(accept=False), [step.RefuseHandshake(403, "worker"), WITHDRAWN], State.LEAVING),
     (
         WsReply(accept=False, text="x", close=1000),
-        [step.RefuseHandshake(403), WITHDRAWN],
+        [step.RefuseHandshake(403, "worker"), WITHDRAWN],
         State.LEAVING,
     ),
     (WsReply(text="hi"), [step.Accept(None), step.Write(b"\x81\x02hi")], State.OPEN),
     (WsReply(binary=b"\0"), [step.Accept(None), step.Write(b"\x82\x01\0")], State.OPEN),
     (WsReply(text=""), [step.Accept(None), step.Write(b"\x81\x00")], State.OPEN),
-    (WsReply(close=1000), [step.RefuseHandshake(403), WITHDRAWN], State.LEAVING),
+    (WsReply(close=1000), [step.RefuseHandshake(403, "worker"), WITHDRAWN], State.LEAVING),
     (
         WsReply(text="hi", close=4000),
         [step.Accept(None), step.Write(b"\x81\x02hi"), step.Close(4000, "worker")],
@@ -88,15 +88,17 @@ def test_the_connect_asks_for_its_receipt_and_dies_with_its_deadline() -> None:
 
 
 @pytest.mark.parametrize(
-    ("receipt", "status"), [(DONE, 500), (Receipt("dead"), 503)], ids=["done", "dead"]
+    ("receipt", "status", "cause"),
+    [(DONE, 500, "connect_unanswered"), (Receipt("dead"), 503, "connect_dead")],
+    ids=["done", "dead"],
 )
 def test_a_connect_handled_without_an_answer_is_refused_at_once(
-    receipt: Receipt, status: int
+    receipt: Receipt, status: int, cause: str
 ) -> None:
     """A handler that neither accepts nor refuses does not hold the peer until the deadline."""
     session = new_session()
     actions = session.feed(step.Receipted(0, receipt), 1.0)
-    assert actions[1:] == [step.RefuseHandshake(status), WITHDRAWN]
+    assert actions[1:] == [step.RefuseHandshake(status, cause), WITHDRAWN]
     assert session.feed(step.Placed(1), 1.0) == [step.End()]
 
 
@@ -117,7 +119,7 @@ def test_a_connect_that_the_layer_refuses_is_a_503(reason: str) -> None:
     """A handshake is not retried; the layer registered nothing that would have to be withdrawn."""
     actions = new_session().feed(step.Refused(0, reason), 1.0)
     assert kinds(actions)[:2] == ["Report", "Count"]
-    assert actions[2:] == [step.RefuseHandshake(503), step.End()]
+    assert actions[2:] == [step.RefuseHandshake(503, "connect_refused"), step.End()]
 
 
 def test_a_peer_that_vanishes_before_an_answer_causes_no_disconnect() -> None:
@@ -199,7 +201,7 @@ def test_a_stop_closes_open_sockets_with_1012_and_refuses_handshakes() -> None:
         step.Close(1012, "server_stopping")
     ]
     waiting = new_session()
-    assert waiting.feed(step.Stopped(), 1.0) == [step.RefuseHandshake(503)]
+    assert waiting.feed(step.Stopped(), 1.0) == [step.RefuseHandshake(503, "server_stopping")]
     assert waiting.deadline == 6.0
     assert waiting.feed(step.TimePassed(), 6.0) == [WITHDRAWN]
 
