@@ -18,7 +18,7 @@ from interface_server.http_parts import AT_STOP, HttpParts
 from interface_server.http_row import AnswerRow, Deadline
 from interface_server.lazy_timer import LazyTimer
 from interface_server.proxies import Peer, address_of
-from interface_server.wires import TcpTransport, hand_over
+from interface_server.wires import TcpTransport, half_close, hand_over
 
 LINGER_S = 5.0
 """How long a refused client's bytes are read and dropped, so that it sees the answer; nginx's."""
@@ -186,9 +186,8 @@ class HttpConnection(Protocol):
     def _end(self) -> None:
         self._row.output.detach()
         now = self._clock.seconds()
-        if self._lingers or self._intake.has_unread:
+        if (self._lingers or self._intake.has_unread) and half_close(self._wire):
             self._end_by = now + LINGER_S
-            self._wire.loseWriteConnection()
         else:
             self._end_by = now + self._settings.stall_timeout_s
             self._wire.loseConnection()

@@ -92,7 +92,8 @@ def direct_write(transport: Any) -> DirectWrite | None:
 def half_close(transport: Any) -> bool:
     """Close the way out behind what is written; False where that cannot be done alone.
 
-    Over TLS, and on what is no connection of its own, only both ways can be closed at once.
+    Over Twisted's TLS, and on what is no connection of its own, only both ways can be closed at
+    once.
     """
     if getattr(type(transport), "loseWriteConnection", None) is None:
         return False

@@ -186,6 +186,7 @@ def test_a_request_may_come_in_many_records(site: Site) -> None:
         assert read_to_end(client).endswith(b"/bytes 0")
 
 
+@pytest.mark.alone
 def test_a_slow_reader_costs_bounded_memory(site: Site, folder: Path) -> None:
     """A large file waits for who reads it, and comes whole in the end."""
     statm = Path(f"/proc/{site.server.part.pid}/statm")
@@ -201,6 +202,16 @@ def test_a_slow_reader_costs_bounded_memory(site: Site, folder: Path) -> None:
         assert grown < 12 * 1024 * 1024
         body = read_to_end(clients[0]).partition(b"\r\n\r\n")[2]
         assert hashlib.sha256(body).digest() == digest
+
+
+def test_a_bad_request_is_answered(site: Site) -> None:
+    """With its 400, also when more lies behind it that nobody reads."""
+    for rest in (b"", b"x" * 100_000):
+        with site.connect() as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost : x\r\n\r\n" + rest)
+            said = read_to_end(client)
+            assert said.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+            assert b"Request id" in said
 
 
 def test_the_end_is_told(site: Site) -> None:
@@ -236,6 +247,7 @@ def test_plain_http_is_told_so(site: Site) -> None:
 
 
 @only_ours
+@pytest.mark.alone
 def test_a_handshake_must_end_in_time(site: Site) -> None:
     """Silent clients and those that drip are cut after the time of a head."""
     hello = ssl.MemoryBIO()
