@@ -13,7 +13,7 @@ from interface_server.http2.engine import NEVER_LAST, Engine, goaway
 from interface_server.http2.stream import NO_ERROR, Deadline
 from interface_server.http_output import Output
 from interface_server.lazy_timer import LazyTimer
-from interface_server.wires import Clock, TcpTransport
+from interface_server.wires import Clock, TcpTransport, half_close
 
 ROUND_S = 1.0
 """How long requests may be on their way when the end is announced; ours."""
@@ -132,5 +132,6 @@ class Ending:
     def _shut(self) -> None:
         self._output.detach()
         self._closed_by = self._clock.seconds() + LINGER_S
-        self._wire.loseWriteConnection()
+        if not half_close(self._wire):
+            self._wire.loseConnection()
         self._timer.not_after(self._closed_by)

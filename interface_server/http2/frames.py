@@ -6,7 +6,9 @@ server more than its sender has a rate; past it the connection ends with ENHANCE
 
 from typing import NamedTuple
 
-PREFACE_SIZE = 24
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""How a client begins. Source: RFC 9113 section 3.4."""
+
 MAX_FRAME = 16384
 """The largest payload that is taken, HTTP/2's least. Source: RFC 9113 section 4.2."""
 
@@ -108,7 +110,7 @@ class FrameGate:
     def __init__(self, max_block: int, now: float) -> None:
         self._max_block = max_block
         self._rates = {kind: Rate(*rate, now) for kind, rate in RATES.items()}
-        self._left = PREFACE_SIZE
+        self._left = len(PREFACE)
         self._head = b""
         self._is_first = True
         self._is_data = False
@@ -128,6 +130,10 @@ class FrameGate:
         GOAWAY is left out: h2 would answer nothing after one, but the streams go on. Source: RFC
         9113 section 6.8.
         """
+        if self._is_first and not PREFACE[-self._left or len(PREFACE) :].startswith(
+            received[: self._left]
+        ):
+            return b"", Fault(PROTOCOL_ERROR, "http2.protocol_error", "no preface")
         received, self._head = self._head + received, b""
         kept: list[bytes] = []
         start = at = 0
@@ -178,6 +184,8 @@ class FrameGate:
             if kind != SETTINGS or flags & 1:
                 detail = f"expected SETTINGS as the first frame, got kind {kind}"
                 return Fault(PROTOCOL_ERROR, "http2.protocol_error", detail)
+        if kind == SETTINGS and flags & 1 and size:
+            return Fault(FRAME_SIZE_ERROR, "http2.protocol_error", "an ACK with settings")
         if kind in (HEADERS, CONTINUATION):
             fault = self._block(size, kind, bool(flags & END_HEADERS))
             if fault is not None or kind == CONTINUATION:

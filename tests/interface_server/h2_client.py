@@ -24,9 +24,9 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Factory
 
 from interface_server.http2.connection import Http2Connection
+from interface_server.http2.frames import MAX_FRAME, PREFACE
 from tests.interface_server.answering import Client, Site, Worker
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 Fields = Sequence[tuple[bytes, bytes]]
 
 
@@ -44,8 +44,9 @@ def fields(path: bytes = b"/a", method: bytes = b"GET", *more: tuple[bytes, byte
 class H2Client(Client):
     """`heads` and `bodies` are by stream, `frames` all that came."""
 
-    def __init__(self, settings: dict[int, int] | None = None) -> None:
+    def __init__(self, settings: dict[int, int] | None = None, greeting: bytes = b"") -> None:
         super().__init__()
+        self.greeting = greeting
         self.settings = settings or {}
         self.frames: list[Frame] = []
         self.heads: dict[int, list[dict[bytes, bytes]]] = {}
@@ -59,7 +60,8 @@ class H2Client(Client):
         self._next = 1
 
     def connectionMade(self) -> None:  # noqa: N802
-        self.send(PREFACE + SettingsFrame(0, settings=self.settings).serialize())
+        greeting = PREFACE + SettingsFrame(0, settings=self.settings).serialize()
+        self.send(self.greeting or greeting)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         self.received += data
@@ -108,7 +110,16 @@ class H2Client(Client):
     def ask(self, head: Fields, *bodies: bytes, is_end: bool = True) -> int:  # type: ignore[override]
         """Send a request; the stream's number."""
         stream, self._next = self._next, self._next + 2
-        frames: list[Frame] = [self.head(stream, head, is_end and not bodies)]
+        whole = self.head(stream, head, is_end and not bodies)
+        frames: list[Frame] = [whole]
+        if len(whole.data) > MAX_FRAME:
+            frames += [
+                ContinuationFrame(stream, data=whole.data[at : at + MAX_FRAME])
+                for at in range(MAX_FRAME, len(whole.data), MAX_FRAME)
+            ]
+            whole.data = whole.data[:MAX_FRAME]
+            whole.flags.remove("END_HEADERS")
+            frames[-1].flags.add("END_HEADERS")
         frames += [DataFrame(stream, data=body) for body in bodies]
         if bodies and is_end:
             frames[-1].flags.add("END_STREAM")
