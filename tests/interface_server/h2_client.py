@@ -52,8 +52,8 @@ class H2Client(Client):
         self.heads: dict[int, list[dict[bytes, bytes]]] = {}
         self.bodies: dict[int, bytes] = {}
         self.ended: set[int] = set()
-        self.reads = True
         self.gives_window = True
+        self.acks_pings = True
         self._encoder = Encoder()
         self._decoder = Decoder()
         self._block = b""
@@ -90,9 +90,9 @@ class H2Client(Client):
                     self.put(WindowUpdateFrame(number, window_increment=len(frame.data)))
         if isinstance(frame, HeadersFrame | DataFrame) and "END_STREAM" in frame.flags:
             self.ended.add(frame.stream_id)
-        if isinstance(frame, SettingsFrame) and "ACK" not in frame.flags:
+        if isinstance(frame, SettingsFrame) and "ACK" not in frame.flags and not self.greeting:
             self.put(SettingsFrame(0, flags=["ACK"]))
-        if isinstance(frame, PingFrame) and "ACK" not in frame.flags:
+        if isinstance(frame, PingFrame) and "ACK" not in frame.flags and self.acks_pings:
             self.put(PingFrame(0, opaque_data=frame.opaque_data, flags=["ACK"]))
 
     def put(self, *frames: Frame) -> None:

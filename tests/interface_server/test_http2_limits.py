@@ -1,0 +1,258 @@
+"""What one HTTP/2 client may make this server spend: each bound, met by a client that passes it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hyperframe.frame import DataFrame, HeadersFrame, RstStreamFrame, WindowUpdateFrame
+from pytest_twisted import ensureDeferred
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+
+from interface_server.http2.engine import ENCODER_TABLE, Engine
+from interface_server.http2.frames import PREFACE
+from interface_server.settings import Mount
+from shared.messages import HttpRequest
+from tests.interface_server.answering import Site, answer, page
+from tests.interface_server.h2_client import H2Client, fields, serving_h2
+
+POST = b"POST"
+CALM = 11
+
+
+def never(site: Site, request: HttpRequest) -> None:
+    """A worker that does not answer."""
+
+
+def kilobyte(site: Site, request: HttpRequest) -> None:
+    """A worker that answers with 1000 bytes."""
+    site.reply(request, answer(bytes(1000)))
+    site.receipt(request, "done")
+
+
+def raw(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """A frame of any kind."""
+    head = len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big")
+    return head + payload
+
+
+FLOODS = {
+    "settings": raw(4, 0, 0, b"") * 40,
+    "pings": raw(6, 0, 0, bytes(8)) * 200,
+    "small_data": raw(0, 0, 1, b"") * 6000,
+    "window_updates": raw(8, 0, 0, b"\0\0\0\1") * 3000,
+    "other_frames": raw(2, 0, 1, b"\0\0\0\0\1") * 1500,
+}
+
+
+@pytest.mark.parametrize("kind", [*FLOODS, "unknown frames", "small continuations"])
+@ensureDeferred
+async def test_a_flood_of_frames_ends_the_connection(kind: str) -> None:
+    """Too many of a kind that costs more to handle than to send: ENHANCE_YOUR_CALM."""
+    more = {
+        "unknown frames": raw(0xBA, 0, 0, b"") * 1500,
+        "small continuations": raw(1, 1, 3, b"\x82") + raw(9, 0, 3, b"") * 40,
+    }
+    async with serving_h2(never) as (site, connect):
+        client = await connect()
+        client.ask(fields(b"/a", POST), is_end=False)
+        client.send(more.get(kind) or FLOODS[kind])
+        assert await client.goaway() == CALM
+        assert [name for name in site.counters if name.startswith("http2.flood_")]
+        other = await connect()
+        assert (await other.get(b"/healthz"))[0] == 200
+
+
+@ensureDeferred
+async def test_a_block_that_is_too_large_ends_the_connection() -> None:
+    """Neither many bytes of headers nor few that mean many are unpacked without a bound."""
+    async with serving_h2(never) as (_, connect):
+        client = await connect()
+        client.send(raw(1, 1, 1, bytes(16384)) + raw(9, 0, 1, bytes(16384)) * 5)
+        assert await client.goaway() == CALM
+        client = await connect()
+        entry = b"\x40\x01x" + b"\x7f\xa1\x1e" + b"y" * 4000  # one entry of the table
+        client.send(raw(1, 5, 1, entry + b"\xbe" * 10_000))  # named ten thousand times
+        assert await client.goaway() == CALM
+
+
+@ensureDeferred
+async def test_rapid_resets_end_the_connection() -> None:
+    """Requests that are cancelled at once begin nothing, and only so many come (CVE-2023-44487)."""
+    async with serving_h2(never) as (site, connect):
+        client = await connect()
+        for _ in range(300):
+            stream, client._next = client._next, client._next + 2
+            client.put(client.head(stream, fields()), RstStreamFrame(stream, error_code=8))
+        assert await client.goaway() == CALM
+        assert len(site.requests) <= site.settings.http2_streams
+
+
+@ensureDeferred
+async def test_resets_that_a_client_provokes_count_as_its_own() -> None:
+    """Malformed requests and overflown windows end the connection too ("MadeYouReset")."""
+    async with serving_h2(never) as (site, connect):
+        client = await connect()
+        for _ in range(300):
+            client.ask(((b":method", b"GET"),))
+        assert await client.goaway() == CALM
+        client = await connect()
+        for _ in range(300):
+            stream = client.ask(fields())
+            client.put(WindowUpdateFrame(stream, window_increment=2**31 - 1))
+        assert await client.goaway() == CALM
+        assert len(site.requests) <= site.settings.http2_streams
+
+
+@ensureDeferred
+async def test_a_cancelled_request_counts_until_workers_have_it_no_more() -> None:
+    """Cancelling makes no room for more work than --http2-streams."""
+    async with serving_h2(never, http2_streams=3) as (site, connect):
+        client = await connect()
+        for count in range(1, 4):
+            stream = client.ask(fields(b"/a", POST))
+            await site.until(lambda count=count: len(site.requests) == count)
+            client.put(RstStreamFrame(stream, error_code=8))
+        assert await client.reset_of(client.ask(fields())) == 7
+        site.receipt(site.requests[0], "done")
+        page(site, site.requests[1])
+        client.ask(fields(b"/last"))
+        await site.until(lambda: site.requests[-1].path == "/last")
+        assert site.counters["http2.stream_refused"] == 1
+        assert len(site.receivers) == 2
+
+
+@ensureDeferred
+async def test_a_request_past_the_bound_is_refused_alone() -> None:
+    """REFUSED_STREAM says that it may be sent again; the others go on."""
+    async with serving_h2(never, http2_streams=2) as (site, connect):
+        client = await connect()
+        first, _ = client.ask(fields()), client.ask(fields())
+        assert await client.reset_of(client.ask(fields())) == 7
+        await site.until(lambda: len(site.requests) == 2)
+        page(site, site.requests[0])
+        assert (await client.answer(first))[0] == 200
+
+
+@pytest.mark.parametrize("drip", [0, 1])
+@ensureDeferred
+async def test_a_window_that_stays_shut_is_not_waited_for(drip: int) -> None:
+    """Nor one that opens a byte at a time: the stream is reset after --stall-timeout."""
+    async with serving_h2(kilobyte, stall_timeout_s=0.4) as (site, connect):
+        client = await connect(settings={4: 10})
+        client.gives_window = False
+        stream = client.ask(fields())
+        while drip and not site.counters["http.stalled"]:
+            client.put(WindowUpdateFrame(stream, window_increment=1))
+            await deferLater(reactor, 0.1)
+        assert await client.reset_of(stream) == 8
+        assert (await client.answer(client.ask(fields(b"/healthz", b"HEAD"))))[0] == 200
+
+
+@ensureDeferred
+async def test_a_client_that_does_not_read_is_cut(tmp_path: Path) -> None:
+    """However wide its windows: nothing is read ahead for it, and its time ends."""
+    (tmp_path / "large.bin").write_bytes(bytes(30_000_000))
+    options = {"static": (Mount("/static", tmp_path),), "stall_timeout_s": 0.4}
+    async with serving_h2(never, **options) as (site, connect):
+        client = await connect(settings={4: 2**31 - 1})
+        client.put(WindowUpdateFrame(0, window_increment=2**31 - 1 - 65535))
+        await client.until(lambda: bool(client.frames))
+        client.transport.pauseProducing()
+        client.ask(fields(b"/static/large.bin"))
+        await site.until(lambda: site.counters["http.stalled"] == 1)
+        client.transport.resumeProducing()
+        await client.closed()
+
+
+@ensureDeferred
+async def test_what_waits_for_a_client_is_bounded() -> None:
+    """Past --max-output the stream that grows is reset."""
+
+    def flood(site: Site, request: HttpRequest) -> None:
+        site.reply(request, answer(bytes(90_000), more_content=True))
+        if site.receivers:
+            site.reply(request, {"content": bytes(90_000), "more_content": True})
+
+    async with serving_h2(flood, max_output=100_000) as (site, connect):
+        client = await connect(settings={4: 0})
+        assert await client.reset_of(client.ask(fields())) == 2
+        assert site.counters["http.output_overflow"] == 1
+
+
+def silent(client: H2Client) -> bytes:
+    """Nothing after the greeting's first byte."""
+    return PREFACE[:1]
+
+
+def without_settings(client: H2Client) -> bytes:
+    """The preface alone."""
+    return PREFACE
+
+
+def half_a_frame(client: H2Client) -> bytes:
+    """The head of a frame that does not come."""
+    return PREFACE + raw(4, 0, 0, b"") + raw(6, 0, 0, bytes(8))[:12]
+
+
+def half_a_block(client: H2Client) -> bytes:
+    """Headers whose end does not come."""
+    return PREFACE + raw(4, 0, 0, b"") + raw(1, 1, 1, b"\x82")
+
+
+@pytest.mark.parametrize("start", [silent, without_settings, half_a_frame, half_a_block])
+@ensureDeferred
+async def test_slow_frames_have_the_time_of_a_head(start: Callable[[H2Client], bytes]) -> None:
+    """Whatever a client begins and does not end: --head-timeout."""
+    async with serving_h2(never, head_timeout_s=0.2) as (site, connect):
+        client = await connect(greeting=start(H2Client()))
+        assert await client.goaway() == CALM
+        assert site.counters["http2.slow_frame"] == 1
+
+
+@ensureDeferred
+async def test_an_idle_connection_is_ended() -> None:
+    """After --idle-timeout, without an error; a request in hand keeps it open."""
+    async with serving_h2(never, idle_timeout_s=0.2) as (site, connect):
+        client, busy = await connect(), await connect()
+        stream = busy.ask(fields())
+        assert await client.goaway() == 0
+        await site.until(lambda: len(site.requests) == 1)
+        page(site, site.requests[0])
+        assert (await busy.answer(stream))[0] == 200
+
+
+@ensureDeferred
+async def test_a_slow_body_is_answered_with_408() -> None:
+    """After --body-timeout for each 16 KiB; the connection goes on."""
+    async with serving_h2(kilobyte, body_timeout_s=0.2) as (_, connect):
+        client = await connect()
+        stream = client.ask(fields(b"/a", POST), is_end=False)
+        client.put(DataFrame(stream, data=bytes(100)))
+        assert (await client.answer(stream))[0] == 408
+        assert await client.reset_of(stream) == 0
+        assert (await client.get())[0] == 200
+
+
+@ensureDeferred
+async def test_honest_use_meets_no_bound() -> None:
+    """Thousands of requests in a row, window updates for each and a cancelled one now and then."""
+    async with serving_h2(kilobyte) as (_, connect):
+        client = await connect()
+        for _ in range(30):
+            streams = [client.ask(fields()) for _ in range(60)]
+            cancelled = client.ask(fields())
+            client.put(RstStreamFrame(cancelled, error_code=8))
+            for stream in streams:
+                assert (await client.answer(stream))[0] == 200
+        assert len(client.of(HeadersFrame)) == 1800
+        assert not client.is_closed
+
+
+def test_a_table_is_kept_no_larger_than_needed() -> None:
+    """A client may ask for headers to be remembered past any bound (HPACK); they are not."""
+    engine = Engine(10, 65536, 65536)
+    settings = raw(4, 0, 0, b"\0\1\x7f\xff\xff\xff")
+    assert engine.receive(PREFACE + settings)[1] is None
+    engine.settings_changed()
+    assert engine._h2.encoder.header_table_size == ENCODER_TABLE
