@@ -15,7 +15,7 @@ from interface_server.http2.engine import Engine
 from interface_server.http2.frames import ENHANCE_YOUR_CALM, Fault, FrameGate
 from interface_server.http2.outgoing import Sender
 from interface_server.http2.stream import Deadline
-from interface_server.http2.streams import WORTH_A_LINE, Streams
+from interface_server.http2.streams import Streams
 from interface_server.http_output import Output
 from interface_server.http_parts import HttpParts
 from interface_server.lazy_timer import LazyTimer
@@ -62,7 +62,9 @@ class Http2Connection(Protocol):
         self._sender = sender = Sender(engine, self._output, self._clock)
         self._streams = Streams(self, self._parts, engine, gate, sender, wire, seen)
         self._ending = Ending(engine, self._output, wire, self._clock, self._timer)
-        self._timer.not_after(self._since + self._settings.head_timeout_s)
+        first_s = min(self._settings.head_timeout_s, self._settings.idle_timeout_s)
+        self._timer.not_after(self._since + first_s)
+        self._parts.gateway.figures.connections["http2"] += 1
         self._parts.opened(self)
         sender.flush()
 
@@ -114,9 +116,7 @@ class Http2Connection(Protocol):
     def abort(self, counter: str) -> None:
         """Cut the connection now."""
         if self._ending.cut():
-            self._parts.gateway.count(counter)
-            if counter in WORTH_A_LINE:
-                _log.warning("connection_cut", cause=counter, path=self._streams.first_path)
+            self._parts.cut(counter, *self._streams.first_named)
 
     # The owner of the streams
 
@@ -187,8 +187,10 @@ class Http2Connection(Protocol):
         """End the connection for its client's fault."""
         if not self._ending.is_open:
             return
-        self._parts.gateway.count(fault.counter)
-        _log.warning("connection_refused", cause=fault.counter, detail=fault.detail)
+        gateway = self._parts.gateway
+        gateway.count("http." + fault.cause)
+        gateway.figures.failures[fault.cause, 0] += 1
+        _log.warning("connection_refused", cause=fault.cause, detail=fault.detail)
         self._ending.fail(fault.code)
         self._streams.give_up()
         self._control_bytes = 0
@@ -221,4 +223,4 @@ class Http2Connection(Protocol):
         yield from streams.deadlines()
 
     def _is_late(self) -> None:
-        self._fail(Fault(ENHANCE_YOUR_CALM, "http2.slow_frame", "a frame that took too long"))
+        self._fail(Fault(ENHANCE_YOUR_CALM, "h2_frame_late", "a frame that took too long"))

@@ -102,10 +102,10 @@ class Engine:
             return self._h2.receive_data(received), None
         except ProtocolError as error:
             self.goaway_sent = True
-            counter = "http2.protocol_error"
+            cause = "h2_protocol_error"
             if error.error_code == ErrorCodes.ENHANCE_YOUR_CALM:
-                counter = "http2.flood_fields"
-            return (), Fault(int(error.error_code), counter, type(error).__name__)
+                cause = "h2_flood"
+            return (), Fault(int(error.error_code), cause, type(error).__name__)
 
     def settings_changed(self) -> None:
         """The client said its settings: its wish for a large table is not followed."""

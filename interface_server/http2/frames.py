@@ -53,10 +53,10 @@ _RULED = {
 
 
 class Fault(NamedTuple):
-    """Why a connection must end: the error's code, a counter's name and what came."""
+    """Why a connection must end: the error's code, the cause's name and what came."""
 
     code: int
-    counter: str
+    cause: str
     detail: str
 
 
@@ -133,7 +133,7 @@ class FrameGate:
         if self._is_first and not PREFACE[-self._left or len(PREFACE) :].startswith(
             received[: self._left]
         ):
-            return b"", Fault(PROTOCOL_ERROR, "http2.protocol_error", "no preface")
+            return b"", Fault(PROTOCOL_ERROR, "h2_protocol_error", "no preface")
         received, self._head = self._head + received, b""
         kept: list[bytes] = []
         start = at = 0
@@ -166,7 +166,7 @@ class FrameGate:
         """Count something of a kind of RATES; a fault when it came too often."""
         if self._rates[kind].take(now):
             return None
-        return Fault(ENHANCE_YOUR_CALM, f"http2.flood_{kind}", f"too many {kind}")
+        return Fault(ENHANCE_YOUR_CALM, "h2_flood", f"too many {kind}")
 
     def give(self, kind: str, count: int = 1) -> None:
         """What came of a kind had its use."""
@@ -178,14 +178,14 @@ class FrameGate:
         self._is_data = kind == DATA
         if size > MAX_FRAME:
             detail = f"expected at most {MAX_FRAME} bytes in a frame, got {size}"
-            return Fault(FRAME_SIZE_ERROR, "http2.frame_too_large", detail)
+            return Fault(FRAME_SIZE_ERROR, "h2_protocol_error", detail)
         if self._is_first:
             self._is_first = False
             if kind != SETTINGS or flags & 1:
                 detail = f"expected SETTINGS as the first frame, got kind {kind}"
-                return Fault(PROTOCOL_ERROR, "http2.protocol_error", detail)
+                return Fault(PROTOCOL_ERROR, "h2_protocol_error", detail)
         if kind == SETTINGS and flags & 1 and size:
-            return Fault(FRAME_SIZE_ERROR, "http2.protocol_error", "an ACK with settings")
+            return Fault(FRAME_SIZE_ERROR, "h2_protocol_error", "an ACK with settings")
         if kind in (HEADERS, CONTINUATION):
             fault = self._block(size, kind, bool(flags & END_HEADERS))
             if fault is not None or kind == CONTINUATION:
@@ -203,7 +203,7 @@ class FrameGate:
         self._block_bytes += size
         self._block_frames += 1
         if self._block_frames > MAX_CONTINUATIONS + 1 or self._block_bytes > self._max_block:
-            return Fault(ENHANCE_YOUR_CALM, "http2.flood_continuations", "a block without its end")
+            return Fault(ENHANCE_YOUR_CALM, "h2_flood", "a block without its end")
         if is_end:
             self._block_frames = 0
         return None

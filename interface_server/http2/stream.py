@@ -5,19 +5,20 @@ about heads (`heads.py`) or about which stream sends next (`outgoing.py`).
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol
 
 from channel_layer.layer import Awaited
+from interface_server.http2.content import IncomingContent
 from interface_server.http2.framing import StreamFraming
-from interface_server.http2.heads import Malformed, StreamRequest
+from interface_server.http2.heads import StreamRequest
 from interface_server.http2.outgoing import StreamOutput
 from interface_server.http_answer import Answer
 from interface_server.http_messages import RequestHead, RequestRefused
 from interface_server.http_parts import HttpParts
 from interface_server.http_running import RunningExchange
-from interface_server.http_upload import BODY_PROGRESS, Upload
+from interface_server.http_upload import Upload
 from interface_server.proxies import Peer, with_host
-from shared.logs import get_logger
 
 Deadline = tuple[float, Callable[[], None]]
 """When, on the reactor's clock, and what happens then."""
@@ -27,8 +28,6 @@ LOOSE_BYTES = 64 * 1024
 
 NO_ERROR, INTERNAL_ERROR, CANCEL = 0x0, 0x2, 0x8
 """Codes of errors. Source: RFC 9113 section 7."""
-
-_log = get_logger("interface_server.http2")
 
 
 class StreamOwner(Protocol):
@@ -56,27 +55,20 @@ class StreamOwner(Protocol):
 class Stream:
     """An AnswerOwner and an UploadOwner.
 
-    `is_receiving` says whether the client may send content still. `awaited` is what workers have
-    of it.
+    `awaited` is what workers have of it.
     """
 
     __slots__ = (
         "_answer",
         "_clock",
+        "_content",
         "_exchange",
-        "_expected",
         "_framing",
         "_head",
         "_limit",
-        "_mark",
         "_owner",
-        "_received",
         "_settings",
-        "_since",
-        "_unopened",
-        "_upload",
         "hsts",
-        "is_receiving",
         "output",
     )
 
@@ -89,20 +81,26 @@ class Stream:
         self._head: RequestHead | None = None
         self._answer: Answer | None = None
         self._exchange: RunningExchange | None = None
-        self._upload: Upload | None = None
-        self._expected: int | None = None
         self._limit = self._settings.max_output
-        self._received = 0
-        self._unopened = 0
-        self._since = 0.0
-        self._mark = BODY_PROGRESS
-        self.is_receiving = is_receiving
+        open_window = partial(owner.open_window, stream_id)
+        settings = self._settings
+        self._content = IncomingContent(self._clock, settings, open_window, not is_receiving)
         self.output = StreamOutput(stream_id)
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether the client may send content still."""
+        return not self._content.is_ended
 
     @property
     def path(self) -> str:
         """What is asked for."""
         return "-" if self._answer is None else self._answer.path
+
+    @property
+    def request_id(self) -> str:
+        """The request's name."""
+        return "-" if self._answer is None else self._answer.request_id
 
     @property
     def awaited(self) -> Awaited | None:
@@ -129,43 +127,27 @@ class Stream:
     def refuse(self, refused: RequestRefused, seen: Peer) -> None:
         """Answer without a worker."""
         answer = self._answer or self._begin(None, seen)
-        self._owner.parts.gateway.count(f"http.refused_{refused.status}")
-        if refused.status >= 500 or refused.status == 408:
-            facts = {"status": refused.status, "cause": refused.detail, "path": answer.path}
-            _log.warning("request_refused", **facts)
-        self._abandon_body()
+        self._owner.parts.refused(refused, answer)
+        self._content.abandon()
         if not answer.is_over:
             answer.own(refused.status, refused.detail, 1 if refused.status == 503 else None)
 
     def content(self, content: bytes, size: int) -> None:
         """Content came, `size` bytes with its padding. Raises: Malformed."""
-        self._received += len(content)
-        if self._expected is not None and self._received > self._expected:
-            raise Malformed(f"expected {self._expected} bytes of content, got more")
-        if self._upload is None:
-            return
-        self._unopened += size
         try:
-            self._upload.add(content)
+            if self._content.add(content, size):
+                self._watch_body()
         except RequestRefused as refused:
             self.upload_refused(refused)
-            return
-        if self._received >= self._mark:
-            self._made_progress()
-        self._open_window()
 
     def ended(self) -> None:
         """The client's side is over. Raises: Malformed."""
-        self.is_receiving = False
-        if self._expected is not None and self._received != self._expected:
-            raise Malformed(f"expected {self._expected} bytes of content, got {self._received}")
-        if self._upload is not None:
-            self._upload.end()
+        self._content.end()
 
     def give_up(self) -> None:
         """Nobody will read the answer."""
         answer = self._answer
-        self._abandon_body()
+        self._content.abandon()
         if self._exchange is not None:
             self._exchange.client_gone()
         if answer is not None and not answer.is_over:
@@ -182,8 +164,8 @@ class Stream:
         settings = self._settings
         if self.output.blocked_since is not None:
             yield self.output.blocked_since + settings.stall_timeout_s, self._is_stalled
-        if self._upload is not None and self.is_receiving and not self._upload.is_full:
-            yield self._since + settings.body_timeout_s, self._body_is_late
+        if self._content.is_awaited:
+            yield self._content.since + settings.body_timeout_s, self._body_is_late
         if self._exchange is not None and self._exchange.due_at is not None:
             yield self._exchange.due_at, self._exchange.deadline_passed
 
@@ -237,7 +219,7 @@ class Stream:
 
     def upload_complete(self, body: bytes, channel: str | None) -> None:
         """The body is all here; the request goes out."""
-        upload, self._upload = self._upload, None
+        upload, self._content.upload = self._content.upload, None
         if upload is not None:
             self._run(body, channel, upload.size)
 
@@ -248,9 +230,8 @@ class Stream:
 
     def upload_moved(self) -> None:
         """The layer took a chunk."""
-        if self._upload is not None:
-            self._made_progress()
-            self._open_window()
+        self._content.made_progress()
+        self._watch_body()
 
     def _begin(self, head: RequestHead | None, peer: Peer) -> Answer:
         self._framing = StreamFraming(head is not None and head.method == "HEAD")
@@ -262,7 +243,7 @@ class Stream:
     def _start_body(self, head: RequestHead, answer: Answer) -> None:
         parts, settings = self._owner.parts, self._settings
         if any(name == b"content-length" for name, _ in head.headers):
-            self._expected = head.content_length
+            self._content.length = head.content_length
         if parts.is_local(head):
             if head.content_length:
                 self.refuse(RequestRefused(413, "no body is expected here"), answer.peer)
@@ -273,11 +254,11 @@ class Stream:
             detail = f"a body of more than {settings.max_body} bytes"
             self.refuse(RequestRefused(413, detail), answer.peer)
             return
-        self._upload = Upload(parts.gateway, self._clock, parts.budget, self)
+        self._content.upload = Upload(parts.gateway, self._clock, parts.budget, self)
         if head.expects_continue:
             self.output.wants_continue = True
             self._owner.want(self.output)
-        self._made_progress()
+        self._watch_body()
 
     def _run(self, body: bytes, channel: str | None, size: int) -> None:
         parts, answer, head = self._owner.parts, self._answer, self._head
@@ -288,25 +269,8 @@ class Stream:
         self._owner.watch(self._clock.seconds() + self._settings.http_timeout_s)
         exchange.start(body, channel, size)
 
-    def _made_progress(self) -> None:
-        """Let the body's deadline start anew."""
-        self._since = self._clock.seconds()
-        self._mark = self._received + BODY_PROGRESS
-        self._owner.watch(self._since + self._settings.body_timeout_s)
-
-    def _open_window(self) -> None:
-        """Give back what was taken, unless the layer is behind."""
-        upload = self._upload
-        if upload is None or upload.is_full or not self.is_receiving:
-            return
-        if self._unopened >= self._settings.http2_window // 4:
-            size, self._unopened = self._unopened, 0
-            self._owner.open_window(self.output.stream_id, size)
-
-    def _abandon_body(self) -> None:
-        if self._upload is not None:
-            self._upload.abandon()
-            self._upload = None
+    def _watch_body(self) -> None:
+        self._owner.watch(self._content.since + self._settings.body_timeout_s)
 
     def _body_is_late(self) -> None:
         self.upload_refused(RequestRefused(408, "the request's body took too long"))

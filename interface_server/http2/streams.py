@@ -27,9 +27,6 @@ from shared.messages import Headers
 REFUSED_STREAM = 0x7
 """Nothing was done: the client may send it again. Source: RFC 9113 section 8.7."""
 
-WORTH_A_LINE = frozenset({"http.stalled", "http.output_overflow", "http.file_not_readable"})
-"""Cuts for which nobody else gives the reason in the log."""
-
 _log = get_logger("interface_server.http2")
 
 
@@ -86,9 +83,10 @@ class Streams:
         return sum(stream.output.held_bytes for stream in self._open.values())
 
     @property
-    def first_path(self) -> str:
-        """The path of the oldest stream."""
-        return next((stream.path for stream in self._open.values()), "-")
+    def first_named(self) -> tuple[str, str]:
+        """Path and request id of the oldest stream."""
+        first = next(iter(self._open.values()), None)
+        return ("-", "-") if first is None else (first.path, first.request_id)
 
     def handle(self, came: Any) -> None:
         """Do what the events ask for; a request that was cancelled among them is not begun."""
@@ -100,7 +98,7 @@ class Streams:
             elif kind is events.RequestReceived:
                 self._gate.give("header_blocks")
                 if event.stream_id in ended_at_once:
-                    self.parts.gateway.count("http2.reset_at_once")
+                    self.parts.gateway.count("http.client_gone")
                 else:
                     self._requested(event)
             elif kind is events.StreamEnded:
@@ -121,7 +119,7 @@ class Streams:
         sender = self._sender
         broken, sender.broken = sender.broken, []
         for stream_id, error in broken:
-            _log.error("file_not_readable", error=str(error))
+            _log.error("file_not_readable", cause="file_not_readable", error=str(error))
             self.reset(stream_id, INTERNAL_ERROR, "http.file_not_readable")
         over, sender.over = sender.over, []
         for stream_id in over:
@@ -171,9 +169,7 @@ class Streams:
         """See StreamOwner."""
         stream = self._open.get(stream_id)
         if stream is not None:
-            self.parts.gateway.count(counter)
-            if counter in WORTH_A_LINE:
-                _log.warning("response_cut", cause=counter, path=stream.path)
+            self.parts.cut(counter, stream.path, stream.request_id)
             self._end(stream_id, code)
 
     def watch(self, at: float) -> None:
@@ -188,7 +184,7 @@ class Streams:
             self._engine.reset(stream_id, REFUSED_STREAM)
             return
         if len(self._open) + len(self._ghosts) >= self._settings.http2_streams:
-            self.parts.gateway.count("http2.stream_refused")
+            self._count("h2_stream_refused")
             self._end_for_fault(stream_id, REFUSED_STREAM)
             return
         fields = event.headers
@@ -232,8 +228,8 @@ class Streams:
         self._let_go(event.stream_id)
 
     def _malformed(self, stream_id: int, malformed: Malformed) -> None:
-        self.parts.gateway.count("http2.malformed")
-        _log.info("request_malformed", cause=str(malformed))
+        self._count("h2_malformed")
+        _log.info("request_refused", cause="h2_malformed", detail=str(malformed))
         self._end_for_fault(stream_id, PROTOCOL_ERROR)
 
     # The end of a stream
@@ -247,6 +243,10 @@ class Streams:
         self._engine.reset(stream_id, code)
         self._let_go(stream_id)
         self._owner.flush_soon()
+
+    def _count(self, cause: str) -> None:
+        self.parts.gateway.count("http." + cause)
+        self.parts.gateway.figures.failures[cause, 0] += 1
 
     def _count_reset(self) -> None:
         self.fault = self.fault or self._gate.take("resets", self._clock.seconds())

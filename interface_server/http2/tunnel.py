@@ -45,7 +45,7 @@ class Tunnel:
         self._is_lost = False
         self._unopened = 0
         self.protocol: Any = None
-        self.path = "-"
+        self.path = self.request_id = "-"
         self.is_receiving = True
         self.output = StreamOutput(stream_id)
         self.output.on_empty = self._emptied
@@ -125,7 +125,7 @@ class Tunnel:
 
     def abortConnection(self) -> None:  # noqa: N802
         """End now."""
-        self._owner.reset(self.output.stream_id, CANCEL, "http2.socket_cut")
+        self._owner.reset(self.output.stream_id, CANCEL, "http.h2_socket_cut")
 
     def pauseProducing(self) -> None:  # noqa: N802
         """Give the protocol nothing; the client's window closes."""

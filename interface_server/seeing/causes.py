@@ -45,6 +45,11 @@ HTTP_CAUSES: tuple[Cause, ...] = (
     Cause("output_overflow", ("cut",), "more than --max-output waited for the client"),
     Cause("file_not_readable", ("cut",), "a file changed or went away while it was sent"),
     Cause("cut_at_stop", ("cut",), "an answer was still under way when the grace was over"),
+    Cause("h2_malformed", ("reset",), "a request over HTTP/2 that is none: its stream is reset"),
+    Cause("h2_stream_refused", ("reset",), "past --http2-streams: the client may send it again"),
+    Cause("h2_protocol_error", ("goaway",), "a frame of HTTP/2 that breaks the rules"),
+    Cause("h2_flood", ("goaway",), "frames that cost this server more than the client, too many"),
+    Cause("h2_frame_late", ("goaway",), "a frame of HTTP/2 was not complete in --head-timeout"),
     Cause("end_forced", ("cut",), "a refused client did not go by itself"),
 )
 

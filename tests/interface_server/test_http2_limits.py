@@ -58,7 +58,7 @@ async def test_a_flood_of_frames_ends_the_connection(kind: str) -> None:
         client.ask(fields(b"/a", POST), is_end=False)
         client.send(more.get(kind) or FLOODS[kind])
         assert await client.goaway() == CALM
-        assert [name for name in site.counters if name.startswith("http2.flood_")]
+        assert site.counters["http.h2_flood"] == 1
         other = await connect()
         assert (await other.get(b"/healthz"))[0] == 200
 
@@ -118,7 +118,7 @@ async def test_a_cancelled_request_counts_until_workers_have_it_no_more() -> Non
         page(site, site.requests[1])
         client.ask(fields(b"/last"))
         await site.until(lambda: site.requests[-1].path == "/last")
-        assert site.counters["http2.stream_refused"] == 1
+        assert site.counters["http.h2_stream_refused"] == 1
         assert len(site.receivers) == 2
 
 
@@ -207,7 +207,7 @@ async def test_slow_frames_have_the_time_of_a_head(start: Callable[[H2Client], b
     async with serving_h2(never, head_timeout_s=0.2) as (site, connect):
         client = await connect(greeting=start(H2Client()))
         assert await client.goaway() == CALM
-        assert site.counters["http2.slow_frame"] == 1
+        assert site.counters["http.h2_frame_late"] == 1
 
 
 @ensureDeferred
@@ -236,16 +236,16 @@ async def test_a_slow_body_is_answered_with_408() -> None:
 
 @ensureDeferred
 async def test_honest_use_meets_no_bound() -> None:
-    """Thousands of requests in a row, window updates for each and a cancelled one now and then."""
+    """Hundreds of requests in a row, window updates for each and a cancelled one now and then."""
     async with serving_h2(kilobyte) as (_, connect):
         client = await connect()
-        for _ in range(30):
+        for _ in range(12):
             streams = [client.ask(fields()) for _ in range(60)]
             cancelled = client.ask(fields())
             client.put(RstStreamFrame(cancelled, error_code=8))
             for stream in streams:
                 assert (await client.answer(stream))[0] == 200
-        assert len(client.of(HeadersFrame)) == 1800
+        assert len(client.of(HeadersFrame)) == 720
         assert not client.is_closed
 
 
