@@ -1,22 +1,19 @@
-"""The command `python -m interface_server`: reads settings and runs one server until told to stop.
+"""The command `python -m interface_server`: reads settings and runs servers until told to stop.
 
-The parts are joined in `service.py`, the settings explained in `settings.py`.
+One process is run by `running.py`, several are kept by `pool.py`.
 """
 
-import os
 import resource
-import signal
-from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import click
 from twisted.logger import STDLibLogObserver, globalLogBeginner
 
+from interface_server.pool import Pool
+from interface_server.running import run_server
 from interface_server.settings import SectionedCommand, ServerSettings, server_options
 from shared.errors import ConfigurationError
-from shared.logs import configure_logging, get_logger
-from shared.process_memory import collect_seldom, give_memory_back
+from shared.logs import configure_logging
 from shared.settings import LayerSettings, LogSettings, layer_options, log_options
 
 _HELP = """Hold the browsers' connections: HTTP/1.1 and WebSocket on one port.
@@ -27,6 +24,9 @@ answered here. Workers may come and go while this server runs.
 
 SIGTERM or SIGINT: no new connections, what runs is finished within --grace, sockets are closed
 with 1012. A second signal ends it at once. SIGHUP: the certificates are read again.
+
+With --processes N a parent keeps N servers on the same addresses and replaces one that dies; only
+that one's connections end. Bounds such as --max-connections hold for each of them.
 
 Sizes may be written as 65536, 64k or 16m. Every option can be set by its environment variable.
 """
@@ -42,50 +42,19 @@ def main(server: ServerSettings, layer: LayerSettings, logs: LogSettings) -> Non
     observer: Any = STDLibLogObserver()
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     _allow_many_files()
-    from twisted.internet import reactor
-
-    _run(reactor, server, layer, logs)
-
-
-def _run(reactor: Any, server: ServerSettings, layer: LayerSettings, logs: LogSettings) -> None:
-    from interface_server.service import Service
-
     try:
-        service = Service(reactor, server, layer, logs)
-        service.start()
+        if server.processes > 1:
+            raise SystemExit(Pool(server, layer, logs, _tell).run())
+        run_server(server, layer, logs, _tell)
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
-    for url in service.urls:
+
+
+def _tell(urls: tuple[str, ...], metrics: tuple[str, ...]) -> None:
+    for url in urls:
         click.echo(f"interface server listens on {url}")
-    if service.metrics_address:
-        click.echo(f"metrics at {service.metrics_address}")
-    log = get_logger("interface_server")
-    log.info("started", address=",".join(service.urls), redis=layer.public_url, pid=os.getpid())
-    reactor.addSystemEventTrigger("before", "shutdown", service.stop)
-    reactor.callWhenRunning(_take_signals, reactor, service.stack.reload)
-    collect_seldom()
-    give_memory_back()
-    reactor.run()
-    service.access_log.flush()
-    log.info("stopped")
-
-
-def _take_signals(reactor: Any, reload: Callable[[], None]) -> None:
-    """SIGHUP reloads, the first other signal begins an orderly stop, the second ends all."""
-    seen: list[int] = []
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        if seen:
-            os._exit(128 + number)
-        seen.append(number)
-        reactor.callFromThread(reactor.stop)
-
-    def on_hangup(number: int, _: FrameType | None) -> None:
-        reactor.callFromThread(reload)
-
-    signal.signal(signal.SIGHUP, on_hangup)
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
+    for address in metrics:
+        click.echo(f"metrics at {address}")
 
 
 def _allow_many_files() -> None:

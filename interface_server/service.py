@@ -25,6 +25,7 @@ from interface_server.health import unready_reason
 from interface_server.http_messages import parse_head
 from interface_server.http_parts import HttpParts
 from interface_server.listening.listeners import Listeners
+from interface_server.listening.opening import OpenSocket
 from interface_server.listening.stack import Stack
 from interface_server.proxies import Peer
 from interface_server.reply_pump import ReplyPump
@@ -61,7 +62,8 @@ log = get_logger("interface_server")
 class Service:
     """One interface server: the Gateway of its connections.
 
-    `start` listens and connects to the layer, `stop` ends both in order.
+    `start` listens and connects to the layer, `stop` ends both in order. Where several processes
+    share `sockets`, `index` is this one's place among them.
     """
 
     def __init__(
@@ -70,6 +72,8 @@ class Service:
         settings: ServerSettings,
         layer: LayerSettings,
         logs: LogSettings | None = None,
+        sockets: Sequence[OpenSocket] | None = None,
+        index: int = 0,
     ) -> None:
         self.settings = settings
         self.access_log = AccessLog(
@@ -100,8 +104,10 @@ class Service:
         self._held: set[Stoppable] = set()
         self._sockets_gone: Deferred[None] | None = None
         self.stack = Stack(self._http)
-        self._listeners = Listeners(reactor, settings, self.stack)
-        self._metrics = metrics_listener(reactor, settings.metrics, self.figures, self.vitals)
+        self._listeners = Listeners(reactor, settings, self.stack, sockets)
+        self._metrics = metrics_listener(
+            reactor, settings.metrics, self.figures, self.vitals, index
+        )
         self._heartbeat: Call | None = None
 
     @property

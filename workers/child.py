@@ -19,9 +19,9 @@ from channel_layer.redis_blocking import RedisLayer
 from shared.errors import ConfigurationError, LayerUnavailable
 from shared.logs import get_logger
 from shared.process_memory import collect_seldom, give_memory_back
+from shared.processes import write_line
 from shared.settings import LayerSettings
 from workers.handling import Handling, consumed_channels
-from workers.processes import write_line
 from workers.routing import App
 from workers.watchdog import Watchdog
 from workers.worker import Worker, WorkerSettings

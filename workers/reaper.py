@@ -15,8 +15,8 @@ from channel_layer.blocking_layer import BlockingLayer
 from channel_layer.redis_blocking import RedisLayer
 from shared.errors import ConfigurationError, LayerUnavailable, StepRefused
 from shared.logs import get_logger
+from shared.processes import LineReader
 from shared.settings import LayerSettings
-from workers.processes import LineReader
 
 RECLAIM_EVERY_S = 5.0
 """How often it looks for silent workers and for readers that missed their wake-up."""

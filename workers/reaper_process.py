@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from shared.logs import get_logger
-from workers.processes import SignalPipe, described, forked, send_signal, write_line
+from shared.processes import SignalPipe, described, forked, send_signal, write_line
 from workers.reaper import ReaperSettings, reaper_main
 
 _PATIENCE_S = 3.0

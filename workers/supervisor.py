@@ -16,9 +16,9 @@ from functools import partial
 from math import inf
 
 from shared.logs import get_logger
+from shared.processes import LineReader, SignalPipe, described, forked, send_signal
 from workers.child import ChildSettings, child_main, worker_names
 from workers.naps import Naps
-from workers.processes import LineReader, SignalPipe, described, forked, send_signal
 from workers.reaper import ReaperSettings
 from workers.reaper_process import ReaperProcess
 from workers.watching import watch_files

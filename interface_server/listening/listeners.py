@@ -4,6 +4,7 @@ The sockets come from `opening.py`, what is done with connections from `stack.py
 """
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet import tcp
@@ -26,7 +27,7 @@ class Listeners:
         reactor: Any,
         settings: ServerSettings,
         stack: Stack,
-        opened: list[OpenSocket] | None = None,
+        opened: Sequence[OpenSocket] | None = None,
     ) -> None:
         self._reactor = reactor
         self._settings = settings
@@ -64,7 +65,7 @@ class Listeners:
         return gatherResults([port.stopListening() for port in ports])
 
     def _open(self, opened: OpenSocket, factory: Any) -> None:
-        door = Door(self._reactor, opened, factory)
+        door = Door(self._reactor, opened, factory, self._settings.processes > 1)
         door.open()
         self._doors.append(door)
         self._urls.append(url_of(opened.socket, self._stack.scheme(opened.listener)))

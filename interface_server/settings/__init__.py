@@ -33,7 +33,12 @@ class ServerSettings(
     """What an interface server needs to know; sizes in bytes, times in seconds (`_s`)."""
 
     def __post_init__(self) -> None:
-        """Refuse what no message could carry, and half a pair. Raises: ConfigurationError."""
+        """Refuse what cannot work together. Raises: ConfigurationError."""
+        if self.endpoint and self.processes > 1:
+            raise ConfigurationError(
+                "--endpoint: expected --processes 1, since each process would open it anew; "
+                "name the address with --bind instead"
+            )
         for name, most in (("inline_body", MIB), ("max_message", 16 * MIB)):
             if getattr(self, name) > most:
                 raise ConfigurationError(

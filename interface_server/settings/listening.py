@@ -6,7 +6,7 @@ from typing import ClassVar
 import click
 
 from interface_server.settings.addresses import TcpPlace, bind, file_mode, unix_path
-from interface_server.settings.options import COUNT, network, root_path, setting
+from interface_server.settings.options import COUNT, network, processes, root_path, setting
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,12 @@ class ListenSettings:
         "be repeated (in the variable: separated by blanks).",
         flags=("-e", "--endpoint"),
         metavar="STRING",
+    )
+    processes: int = setting(
+        1,
+        processes,
+        "Server processes on these addresses; auto: one for each core.",
+        metavar="N|auto",
     )
     # Twisted's 50 drops a crowd that reconnects.
     backlog: int = setting(8192, COUNT, "Connections that may wait to be accepted.")

@@ -6,6 +6,7 @@ Reads no environment and opens nothing; the settings themselves stand in the oth
 import functools
 import inspect
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -21,6 +22,7 @@ KIB = 1024
 MIB = 1024 * 1024
 SECONDS = click.FloatRange(min=0.001)
 COUNT = click.IntRange(min=1)
+MAX_PROCESSES = 256
 
 _UNITS = {"": 1, "k": KIB, "m": MIB, "g": 1024 * MIB}
 _SIZE_TEXT = re.compile(r"([0-9]+)([kmg]?)(?:i?b)?")
@@ -133,6 +135,15 @@ def size(value: str | int) -> int:
     if match is None:
         raise click.BadParameter(f"expected bytes such as 65536, 64k or 16m, got {value!r}")
     return int(match[1]) * _UNITS[match[2] or ""]
+
+
+def processes(value: str | int) -> int:
+    """A number of processes; `auto` is the number of cores. Raises: click.BadParameter."""
+    if value == "auto":
+        return len(os.sched_getaffinity(0))
+    if not (str(value).isdecimal() and 1 <= int(value) <= MAX_PROCESSES):
+        raise click.BadParameter(f"expected 1 to {MAX_PROCESSES} or auto, got {value!r}")
+    return int(value)
 
 
 def root_path(value: str) -> str:

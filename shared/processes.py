@@ -1,6 +1,6 @@
 """Forked processes, the pipes between them, and signals as values to read.
 
-What the processes do, and when they are started or ended, is told by `supervisor.py`.
+What the processes do, and when they are started or ended, is told by their parents.
 """
 
 import json
@@ -12,11 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.logs import get_logger
-
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-
-log = get_logger("workers.processes")
 
 
 class SignalPipe:
