@@ -43,9 +43,10 @@ def id_line(event_id: str) -> bytes:
     return b"id: %b\n" % event_id.encode("ascii")
 
 
-def gap_lines(event_id: str, group: str) -> bytes:
-    """The event that says: what lies before this id is lost to this reader, in this group."""
-    return b"event: gap\nid: %b\ndata: %b\n\n" % (event_id.encode("ascii"), group.encode("ascii"))
+def word_lines(word: str, event_id: str, group: str) -> bytes:
+    """The server's own event about a group: "joined", nothing is missing up to this id, or "gap",
+    what lies before it is lost to this reader."""
+    return f"event: {word}\nid: {event_id}\ndata: {group}\n\n".encode("ascii")
 
 
 def retry_lines(retry_ms: int) -> bytes:

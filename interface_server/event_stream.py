@@ -4,8 +4,8 @@ Groups' messages in, bytes out. Knows no exchange and no time; `long_poll.py` is
 """
 
 from channel_layer.layer import Position
-from interface_server.broadcasts import GAP, SKIPPED, Broadcast
-from interface_server.event_lines import event_lines, gap_lines, id_line
+from interface_server.broadcasts import GAP, JOINED, SKIPPED, Broadcast
+from interface_server.event_lines import event_lines, id_line, word_lines
 from shared.event_ids import event_id
 from shared.messages import Event, Hold, ResponseChunk
 
@@ -46,7 +46,7 @@ class EventStream:
         elif known.epoch == position.epoch and position.offset <= known.offset:
             return b""
         else:
-            before = self._gap(group, position)
+            before = self._word(GAP, group, position)
         self._positions[group] = position
         if isinstance(reply, ResponseChunk):
             return self._said(reply, before + lines + self._id_line() + b"\n")
@@ -57,20 +57,22 @@ class EventStream:
     def positioned(self, group: str, position: Position, word: str) -> bytes:
         """The client is at this position without a message; see `broadcasts.py` for the words."""
         known = self._positions.get(group)
-        if known is not None and known.epoch == position.epoch:
-            if position.offset <= known.offset:
-                return b""
-            has_hole = word == SKIPPED and position.offset > known.offset + 1
-        else:
+        if known is None or known.epoch != position.epoch:
             has_hole = word == SKIPPED and known is not None
+        elif position.offset <= known.offset:
+            return self._word(JOINED, group, known) if word == JOINED else b""
+        else:
+            has_hole = word == SKIPPED and position.offset > known.offset + 1
         if word == GAP or has_hole:
-            return self._gap(group, position)
+            return self._word(GAP, group, position)
+        if word == JOINED:
+            return self._word(JOINED, group, position)
         self._positions[group] = position
         return self._id_line() + b"\n"
 
-    def _gap(self, group: str, position: Position) -> bytes:
+    def _word(self, word: str, group: str, position: Position) -> bytes:
         self._positions[group] = position
-        return gap_lines(self._id(), group)
+        return word_lines(word, self._id(), group)
 
     def _said(self, reply: object, lines: bytes) -> bytes:
         if isinstance(reply, Event):

@@ -42,7 +42,7 @@ _HOLD = frozenset(Hold._fields)
 _HOLDS = ("events", "poll")
 _EVENT = frozenset({"text", "event", "accept", "close"})
 _NAME = re.compile(r"[^\x00\r\n]{0,100}")
-_TAKEN_NAMES = ("error", "gap", "open")
+_TAKEN_NAMES = ("error", "gap", "joined", "open")
 """Names that an `EventSource` or the interface server gives to events of its own."""
 
 

@@ -86,10 +86,13 @@ class EventReader:
         self._connection.close()
 
     def next(self) -> Seen:
-        """The next event. Raises: Ended."""
-        while not self.parser.events:
-            self.read_on()
-        return self.parser.events.popleft()
+        """The next event but for those that say "joined". Raises: Ended."""
+        while True:
+            while not self.parser.events:
+                self.read_on()
+            event = self.parser.events.popleft()
+            if event.type != "joined":
+                return event
 
     def read_on(self) -> None:
         """Take what comes next. Raises: Ended, also where the stream was cut."""

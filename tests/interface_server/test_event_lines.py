@@ -13,15 +13,17 @@ from interface_server.event_lines import (
     RETRY_SPREAD_MS,
     event_lines,
     first_beat_at,
-    gap_lines,
     id_line,
     jittered_ms,
     retry_lines,
+    word_lines,
 )
 from shared.messages import Event
 from tests.event_reader import EventParser, Seen
 
-TEXTS = st.text(st.one_of(st.sampled_from("\r\n: adtvi\0\u2028\x85\ufeff"), st.characters()))
+TEXTS = st.text(
+    st.one_of(st.sampled_from("\r\n: adtvi\0\u2028\x85\ufeff"), st.characters(codec="utf-8"))
+)
 
 
 @given(st.lists(st.tuples(TEXTS, st.sampled_from(["", "name", "id: 5"]))))
@@ -42,7 +44,7 @@ def test_what_the_server_says_itself() -> None:
     parser.feed(HEARTBEAT + retry_lines(1500) + id_line("g:e:1") + b"\n")
     assert (parser.comments, parser.retry_ms, parser.last_id) == (1, 1500, "g:e:1")
     assert not parser.events
-    parser.feed(gap_lines("g:e:2", "g"))
+    parser.feed(word_lines("gap", "g:e:2", "g"))
     assert parser.events.popleft() == Seen("g", "gap", "g:e:2")
 
 

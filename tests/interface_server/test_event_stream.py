@@ -40,7 +40,11 @@ def test_events_carry_the_positions_of_all_groups() -> None:
         made.positioned("b", Position("e", 7), JOINED),
         made.broadcast(said("b", 8)),
     )
-    assert list(parser.events) == [Seen("a5", id="a:e:5"), Seen("b8", id="a:e:5,b:e:8")]
+    assert list(parser.events) == [
+        Seen("a5", id="a:e:5"),
+        Seen("b", "joined", "a:e:5,b:e:7"),
+        Seen("b8", id="a:e:5,b:e:8"),
+    ]
 
 
 def test_a_stream_of_one_group_shares_its_lines() -> None:
@@ -83,10 +87,10 @@ def test_once_and_in_order_or_a_gap(course: list[tuple[str, int, str]]) -> None:
 @pytest.mark.parametrize(
     ("position", "word", "events", "last_id"),
     [
-        (Position("e", 5), JOINED, [], ""),
+        (Position("e", 5), JOINED, ["joined"], "g:e:5"),
         (Position("e", 4), SKIPPED, [], ""),
         (Position("e", 6), SKIPPED, [], "g:e:6"),
-        (Position("e", 9), JOINED, [], "g:e:9"),
+        (Position("e", 9), JOINED, ["joined"], "g:e:9"),
         (Position("e", 7), SKIPPED, ["gap"], "g:e:7"),
         (Position("f", 1), SKIPPED, ["gap"], "g:f:1"),
         (Position("f", 3), GAP, ["gap"], "g:f:3"),
@@ -98,7 +102,7 @@ def test_once_and_in_order_or_a_gap(course: list[tuple[str, int, str]]) -> None:
 def test_positions_without_a_message(
     position: Position, word: str, events: list[str], last_id: str
 ) -> None:
-    """They move the reader silently, or tell of a gap where something is lost to it."""
+    """They move the reader, and say whether something is lost to it."""
     parser = read(stream(("g", "e", 5)).positioned("g", position, word))
     assert ([event.type for event in parser.events], parser.last_id) == (events, last_id)
 

@@ -67,6 +67,7 @@ async def test_a_stream_of_events() -> None:
         parser.feed(response.body)
         assert list(parser.events) == [
             Seen("no 1", id="g:e:1"),
+            Seen("g", "joined", "g:e:2"),
             Seen("own", "alone", "g:e:2"),
             Seen("raw", id="g:e:2"),
         ]
