@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as connect_socket
 
 from channel_layer.layer import Entry, Operation
@@ -29,8 +31,10 @@ from tests.interface_server.real_server import (
     nothing,
     reply,
     start_server,
+    start_worker,
 )
 
+FLOOD = 40
 LARGE = 48 * 1024 * 1024
 OWN_HSTS = "max-age=5"
 
@@ -61,6 +65,13 @@ def answer(message: dict[str, Any], _: Entry) -> list[Operation]:
     said = f"{message['path']} {len(message.get('body') or b'')}".encode()
     headers = [[b"strict-transport-security", OWN_HSTS.encode()]] if "own" in said.decode() else []
     return [reply(message, status=200, headers=headers, content=said)]
+
+
+def flood_or_echo(message: dict[str, Any], entry: Entry) -> list[Operation]:
+    """Far more than may wait for one socket, when asked for it."""
+    if message.get("text") == "flood":
+        return [reply(message, bytes=b"f" * 500_000) for _ in range(FLOOD)]
+    return list(echo(message, entry))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +115,7 @@ def site(
         handlers = {
             "http.request": answer,
             "websocket.connect": accept,
-            "websocket.receive": echo,
+            "websocket.receive": flood_or_echo,
             "websocket.disconnect": nothing,
         }
         worker = ToyWorker(redis_url, prefix, handlers)
@@ -155,6 +166,23 @@ def test_sockets_are_wss(site: Site) -> None:
             client.send(message)
             assert client.recv() == message
     assert site.worker.of("websocket.connect")[-1]["scheme"] == "wss"
+
+
+def test_a_slow_socket_is_closed(site: Site) -> None:
+    """Who does not read gets what was on its way and 1013, as without TLS."""
+    trust = site.authority.trust()
+    with connect_socket(
+        site.server.ws + "/s", ssl=trust, max_size=None, max_queue=1, close_timeout=1
+    ) as client:
+        client.send("flood")
+        site.server.part.wait_for("websocket_slow_reader")
+        got = []
+        with contextlib.suppress(ConnectionClosed):
+            while len(got) < FLOOD:
+                got.append(client.recv(10))
+        assert 0 < len(got) < FLOOD
+        assert set(got) == {b"f" * 500_000}
+        assert client.close_code in (1006, 1013)
 
 
 def test_bodies_come_whole(site: Site) -> None:
@@ -260,6 +288,46 @@ def test_a_handshake_must_end_in_time(site: Site) -> None:
             client.sendall(sent)
             read_to_end(client)
         assert 0.4 < time.monotonic() - began < 3
+
+
+@only_ours
+def test_a_stop_finishes_what_runs(
+    site: Site, redis_url: str, authority: Authority, started: ExitStack
+) -> None:
+    """A request that waits is answered, a socket is told to come back, a handshake is cut."""
+    came, may_answer = threading.Event(), threading.Event()
+    started.callback(may_answer.set)
+
+    def hold(message: dict[str, Any], _: Entry) -> list[Operation]:
+        came.set()
+        may_answer.wait(10)
+        return [reply(message, status=200, headers=[], content=b"after all")]
+
+    files = authority.issue("stopping")
+    server = start_server(started, redis_url, "tls-stop", *files.options)
+    handlers = {"http.request": hold, "websocket.connect": accept, "websocket.disconnect": nothing}
+    worker = start_worker(started, redis_url, "tls-stop", handlers)
+    ending = Site(server, worker, authority, "")
+    trust = authority.trust()
+    with (
+        ending.connect() as client,
+        ending.connect_plainly() as silent,
+        connect_socket(server.ws + "/s", ssl=trust) as reader,
+    ):
+        client.sendall(get("/waits"))
+        assert came.wait(10)
+        server.part.signal(signal.SIGTERM)
+        with pytest.raises(ConnectionClosed) as closed:
+            reader.recv(10)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1012
+        with contextlib.suppress(ConnectionError):
+            assert read_to_end(silent) == b""
+        may_answer.set()
+        said = read_to_end(client)
+        assert b"Connection: close" in said
+        assert said.endswith(b"after all")
+    assert server.part.wait() == 0
 
 
 @only_ours
