@@ -89,9 +89,9 @@ class Held:
         return opened
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(30)
+        with self._process:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
 
 
 def wait_for(url: str, timeout_s: float = 30.0) -> None:

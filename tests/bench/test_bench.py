@@ -1,0 +1,78 @@
+"""The bench's own parts: its names fit each other, its client counts right, its page says it."""
+
+import subprocess
+from pathlib import Path
+from shutil import which
+
+import pytest
+from click.testing import CliRunner
+
+from bench import environments, report, tools
+from bench.__main__ import main
+from bench.processes import running, unused_port, wait_for_port
+from bench.report import Rows
+from bench.servers import SERVERS
+from bench.targets import TARGETS
+from bench.works import WORKS
+
+needs_compiler = pytest.mark.skipif(which("cc") is None, reason="there is no C compiler")
+
+
+def test_targets_name_works_and_servers_that_exist() -> None:
+    """Each target's server can do the target's work, and so can ours."""
+    works = {work.name: work for work in WORKS}
+    servers = {server.name: server for server in SERVERS}
+    assert len(works) == len(WORKS)
+    for target in TARGETS:
+        for name in {"ours", target.server} - {None}:
+            assert works[target.work].wants in servers[str(name)].does, target
+
+
+def test_the_command_shows_what_it_knows_and_refuses_what_it_does_not() -> None:
+    """--list names all; unknown works and peers get a sentence that says what was expected."""
+    shown = CliRunner().invoke(main, ["--list"]).output
+    assert all(each.name in shown for each in (*WORKS, *SERVERS))
+    for option, expected in (("--only", "see --list"), ("--peers", "expected some of")):
+        result = CliRunner().invoke(main, [option, "nothing-such"])
+        assert result.exit_code == 2
+        assert expected in result.output
+
+
+def test_the_page_tells_ratios_and_whether_targets_are_reached() -> None:
+    """Medians, the range, ours over each peer, and a line for each target with both figures."""
+    work = next(work for work in WORKS if work.name == "page-64")
+    rows = [
+        Rows(work, "ours", "this project", [{"per_s": value} for value in (90.0, 110.0, 100.0)]),
+        Rows(work, "bare", "bare", [{"per_s": 250.0, "p99_ms": 2.0}]),
+        Rows(work, "daphne", "Daphne", [], "not installed"),
+    ]
+    page = report.markdown(rows, "python -m bench", {"wrk": "4"})
+    assert "| page of 1 KB, 64 connections / bare | 0.4 | ≥ 0.5 | no |" in page
+    assert "| this project | 100 | 90 – 110 | 3 | 1.00 |  |" in page
+    assert "| bare | 250 | 250 – 250 | 1 | 0.40 | p99_ms 2 |" in page
+    assert "| Daphne | – | | 0 | | not installed |" in page
+
+
+@needs_compiler
+def test_the_load_generator_counts_what_comes(tmp_path: Path) -> None:
+    """On a server that only sends: every socket opens, every message reaches every socket."""
+    port = unused_port()
+    with running([environments.program("limit"), str(port)], tmp_path / "limit.log"):
+        wait_for_port(port)
+        opened = tools.load("open", port, "/all", 50)
+        assert (opened["opened"], opened["failed"], opened["lost"]) == (50, 0, 0)
+        told = tools.load("tell", port, "/all", 50, "/tell", 3, 200)["told"]
+        assert [one[3] for one in told] == [0, 0, 0]
+        assert all(0 < first <= middle <= last for first, middle, last, _ in told)
+        assert tools.load("flood", port, "/all", 50, "/tell", 40, 100)["missing"] == 0
+        assert tools.load("echo", port, "/echo", 10, 0.2, 100)["per_s"] > 0
+        with tools.Held(port, "/all", 20) as held:
+            assert held["opened"] == 20
+
+
+@needs_compiler
+def test_the_load_generator_says_what_it_misses() -> None:
+    """Nobody listens: an error, no figures."""
+    command = [environments.program("load"), "open", str(unused_port()), "/all", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert '"opened":0,"failed":3' in done.stdout
