@@ -225,6 +225,7 @@ class Sender:
 
     def _send_one(self, stream: StreamOutput) -> int:
         """Let the stream have its turn, and find its next place; the bytes sent."""
+        had_some = not stream.is_empty
         size = 0 if stream.is_over else self._send_from(stream)
         if not stream.has_news:
             stream.is_queued = False
@@ -232,7 +233,8 @@ class Sender:
             self._waiting[stream.stream_id] = stream
         else:
             self._ready.append(stream)
-        if size and stream.on_empty is not None and stream.is_empty and not stream.is_over:
+        is_drained = had_some and stream.is_empty and not stream.is_over
+        if is_drained and stream.on_empty is not None:
             stream.on_empty()
         return size
 
