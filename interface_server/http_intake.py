@@ -31,6 +31,10 @@ class Expects(enum.Enum):
     """Of no interest: the connection ends behind the answers that it owes."""
 
 
+_HEAD, _BODY, _NOTHING = Expects
+"""Names of the module: Python 3.11 finds an enum's member at ten times the cost."""
+
+
 class IntakeOwner(Protocol):
     """The connection."""
 
@@ -57,15 +61,15 @@ class RequestIntake:
         self._row = row
         self._seen = seen
         self._owner = owner
-        self._reader = RequestReader(self._settings.max_head, self._settings.max_headers)
+        self._reader = RequestReader(self._settings.max_head, parts.heads)
         self._body: IncomingBody | None = None
-        self._expects = Expects.HEAD
+        self._expects = _HEAD
         self._is_advancing = False
 
     @property
     def is_idle(self) -> bool:
         """Whether a next request may come and nothing of it is here."""
-        return self._expects is Expects.HEAD and self._reader.is_empty and self._body is None
+        return self._expects is _HEAD and self._reader.is_empty and self._body is None
 
     @property
     def has_unread(self) -> bool:
@@ -75,16 +79,16 @@ class RequestIntake:
     @property
     def must_wait(self) -> bool:
         """Whether the client is to be left with what it has not sent yet."""
-        if self._expects is Expects.BODY:
+        if self._expects is _BODY:
             return self._body is not None and self._body.upload.is_full
-        if self._expects is Expects.HEAD:
+        if self._expects is _HEAD:
             is_behind = self._row.output.behind_since is not None
             return is_behind or len(self._reader.unread) > MAX_UNREAD
         return False
 
     def feed(self, received: bytes) -> None:
         """Take bytes."""
-        if self._expects is not Expects.NOTHING:
+        if self._expects is not _NOTHING:
             self._reader.feed(received)
             self.advance()
 
@@ -94,7 +98,7 @@ class RequestIntake:
             return
         self._is_advancing = True
         try:
-            while self._read_head() if self._expects is Expects.HEAD else self._read_body():
+            while self._read_head() if self._expects is _HEAD else self._read_body():
                 pass
         except RequestRefused as refused:
             self._refuse(refused)
@@ -104,12 +108,12 @@ class RequestIntake:
 
     def expect_no_more(self) -> None:
         """Take no further request; a body that is under way is read to its end."""
-        if self._expects is Expects.HEAD:
-            self._expects = Expects.NOTHING
+        if self._expects is _HEAD:
+            self._expects = _NOTHING
 
     def give_up(self) -> None:
         """Take nothing more at all; forget what is under way."""
-        self._expects = Expects.NOTHING
+        self._expects = _NOTHING
         if self._body is not None:
             self._body.upload.abandon()
             self._body = None
@@ -117,15 +121,16 @@ class RequestIntake:
     def deadlines(self) -> Iterator[Deadline]:
         """What is waited for now, each with its end."""
         settings, since = self._settings, self._reader.partial_since
-        if self._expects is Expects.BODY and self._body is not None:
+        if self._expects is _BODY and self._body is not None:
             if not self._body.upload.is_full:
                 yield self._body.since + settings.body_timeout_s, self._body_is_late
-        elif self._expects is Expects.HEAD and since is not None:
+        elif self._expects is _HEAD and since is not None:
             yield since + settings.head_timeout_s, self._head_is_late
 
     def _read_head(self) -> bool:
         """Start the next request; False when it is not here yet or must wait."""
-        head = self._reader.next_head(self._clock.seconds())
+        now = self._clock.seconds()
+        head = self._reader.next_head(now)
         if head is None:
             since = self._reader.partial_since
             if since is not None:
@@ -140,7 +145,7 @@ class RequestIntake:
         if head.is_websocket and self._parts.takes_sockets:
             self._hand_on(head)
         else:
-            self._start(head)
+            self._start(head, now)
         return not self._reader.is_empty
 
     def _may_run_beside(self, head: RequestHead) -> bool:
@@ -165,28 +170,28 @@ class RequestIntake:
         check_handshake(head, peer, self._settings.websocket_origins)
         if b"\x85" in self._reader.raw_head:  # a line end to Autobahn, which reads it as text
             raise RequestRefused(400, "a byte in the head that is no part of a handshake")
-        self._expects = Expects.NOTHING
+        self._expects = _NOTHING
         self._owner.hand_on(self._reader.raw_head, self._reader.take_rest())
 
-    def _start(self, head: RequestHead) -> None:
+    def _start(self, head: RequestHead, now: float) -> None:
         peer = self._parts.proxies.peer(self._seen, head.headers)
         if peer.host is not None:
             head = head._replace(headers=with_host(head.headers, peer.host))
         closes = not head.keeps_alive or self._parts.is_draining
-        answer = Answer(self._row, head, peer, self._clock.seconds(), closes)
+        answer = Answer(self._row, head, peer, now, closes)
         self._row.add(answer)
         if head.has_body:
             self._start_body(head, answer)
             return
         if closes:
-            self._expects = Expects.NOTHING
+            self._expects = _NOTHING
         if not self._parts.answer_locally(answer, head):
             self._run(head, answer, b"", None, 0)
 
     def _start_body(self, head: RequestHead, answer: Answer) -> None:
         upload = Upload(self._parts.gateway, self._clock, self._parts.budget, self)
         self._body = IncomingBody(head, answer, upload, self._clock)
-        self._expects = Expects.BODY
+        self._expects = _BODY
         if self._parts.is_local(head):
             raise RequestRefused(413, "no body is expected here")
         if head.content_length > self._settings.max_body:
@@ -196,12 +201,12 @@ class RequestIntake:
         self._owner.watch(self._body.since + self._settings.body_timeout_s)
 
     def _read_body(self) -> bool:
-        if self._expects is not Expects.BODY or self._body is None or not self._reader.unread:
+        if self._expects is not _BODY or self._body is None or not self._reader.unread:
             return False
         used, ended = self._body.feed(self._reader.unread)
         self._reader.skip(used)
         if ended:
-            self._expects = Expects.NOTHING if self._body.answer.closes else Expects.HEAD
+            self._expects = _NOTHING if self._body.answer.closes else _HEAD
             self._body.upload.end()
         return ended
 

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from interface_server.content_coding import codings_of
 from interface_server.gateway import Gateway
+from interface_server.head_memory import HeadMemory
 from interface_server.health import LIVE_PATH, READY_PATH, health
 from interface_server.http_answer import CLIENT_GONE, Answer
 from interface_server.http_messages import RequestHead, RequestRefused, without_root
@@ -63,6 +64,7 @@ class HttpParts:
         self.budget = BodyBudget(gateway.settings.bodies_total)
         self.hsts = hsts_line(gateway.settings.hsts, gateway.settings.hsts_subdomains)
         self._codings = codings_of(gateway.settings.compress)
+        self.heads = HeadMemory(gateway.settings.max_headers)
         self.is_draining = False
         self._date = DateAndServer(gateway.settings.server_header)
         self._connections: set[Drainable] = set()

@@ -3,12 +3,12 @@
 Starts nothing and answers nothing; `http1.py` says when the next request may come.
 """
 
+from interface_server.head_memory import HeadMemory
 from interface_server.http_messages import (
     END_OF_HEAD,
     RequestHead,
     RequestRefused,
     incomplete_head_fault,
-    parse_head,
 )
 
 MAX_EMPTY_LINES = 8
@@ -19,24 +19,24 @@ class RequestReader:
     """`raw_head` are the bytes of the last head that was read.
 
     `partial_since` is when the first bytes of a head came whose end is not here yet, None
-    without such.
+    without such. `heads` reads them.
     """
 
     __slots__ = (
         "_checked",
         "_empty_lines",
+        "_heads",
         "_looked",
         "_max_head",
-        "_max_headers",
         "_put_back",
         "partial_since",
         "raw_head",
         "unread",
     )
 
-    def __init__(self, max_head: int, max_headers: int) -> None:
+    def __init__(self, max_head: int, heads: HeadMemory) -> None:
         self._max_head = max_head
-        self._max_headers = max_headers
+        self._heads = heads
         self._put_back: RequestHead | None = None
         self._checked = 0
         self._empty_lines = 0
@@ -85,7 +85,7 @@ class RequestReader:
         self.partial_since = None
         if self._looked or self._empty_lines:
             self._checked = self._looked = self._empty_lines = 0
-        return parse_head(self.raw_head, self._max_headers)
+        return self._heads.read(self.raw_head)
 
     def put_back(self, head: RequestHead) -> None:
         """Give `head` again at the next call: it cannot start yet."""

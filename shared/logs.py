@@ -123,7 +123,8 @@ class AccessLog:
                 client=client,
             )
             return
-        shown = f"HTTP {_logged(method)} {_logged(path)} {status} [{seconds:.2f}, "
+        shown_method = method if method.isalpha() and method.isascii() else _logged(method)
+        shown = f"HTTP {shown_method} {_logged(path)} {status} [{seconds:.2f}, "
         named = " " + request_id if request_id else ""
         self._add(f"{shown}{self._address(client)}]{named}")
 

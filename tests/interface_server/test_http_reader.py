@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interface_server import http_reader
+from interface_server.head_memory import HeadMemory
 from interface_server.http_messages import RequestRefused, incomplete_head_fault
 from interface_server.http_reader import RequestReader
 
@@ -17,7 +18,7 @@ LINES = st.sampled_from(
 
 def test_blank_bytes_alone_begin_no_head() -> None:
     """A line's end that came in two pieces leaves the connection idle; a head begins anew."""
-    reader = RequestReader(1000, 10)
+    reader = RequestReader(1000, HeadMemory(10))
     reader.feed(b"\r")
     assert reader.next_head(1.0) is None
     reader.feed(b"\n")
@@ -37,7 +38,7 @@ def test_what_is_read_does_not_depend_on_the_pieces(lines: list[bytes], places: 
     """Read whole or in pieces: the same heads, or refused both times."""
 
     def verdict(pieces: list[bytes]) -> object:
-        reader = RequestReader(1000, 10)
+        reader = RequestReader(1000, HeadMemory(10))
         heads = []
         try:
             for piece in pieces:
@@ -63,7 +64,7 @@ def test_each_byte_of_a_head_in_pieces_is_looked_at_once(monkeypatch: pytest.Mon
         return incomplete_head_fault(raw)
 
     monkeypatch.setattr(http_reader, "incomplete_head_fault", counting)
-    reader = RequestReader(32768, 100)
+    reader = RequestReader(32768, HeadMemory(100))
     whole = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 4000
     for at in range(len(whole)):
         reader.feed(whole[at : at + 1])
@@ -73,7 +74,7 @@ def test_each_byte_of_a_head_in_pieces_is_looked_at_once(monkeypatch: pytest.Mon
 
 def test_a_flood_of_empty_lines_is_refused() -> None:
     """A few line ends before a request are read over, no more."""
-    reader = RequestReader(1000, 10)
+    reader = RequestReader(1000, HeadMemory(10))
     reader.feed(b"\r\n" * http_reader.MAX_EMPTY_LINES)
     assert reader.next_head(0.0) is None
     reader.feed(b"\r\n")
