@@ -11,15 +11,13 @@ from channel_layer.answers import Outcome, Verdict
 from channel_layer.layer import Awaited, Drop, Entry, OpenSocket, Position, Send
 from interface_server import http_steps as table
 from interface_server.broadcasts import Broadcast
-from interface_server.event_lines import HEARTBEAT, first_beat_at, jittered_ms, retry_lines
-from interface_server.event_stream import EventStream
 from interface_server.gateway import Gateway
 from interface_server.http_answer import Answer
 from interface_server.http_exchange import step
+from interface_server.http_holding import Holding
 from interface_server.http_messages import RequestHead, http_request
 from interface_server.http_responses import FramingBroken
 from interface_server.http_upload import BodyBudget, perform_quietly
-from interface_server.long_poll import LongPoll
 from interface_server.wires import Clock
 from shared import codec
 from shared.errors import InvalidMessage, LayerError
@@ -79,12 +77,14 @@ class RunningExchange:
         self._body_channel: str | None = None
         self._body_size = 0
         self._is_awaited = True
-        self._held: EventStream | LongPoll | None = None
+        self._held: Holding | None = None
 
     @property
     def due_at(self) -> float | None:
         """See above."""
-        return self._due if self._state <= table.State.POLLING else None
+        if self._state > table.State.POLLING:
+            return None
+        return self._due if self._held is None else self._held.due_at
 
     def start(self, body: bytes, body_channel: str | None, body_size: int) -> None:
         """Send the request."""
@@ -123,7 +123,8 @@ class RunningExchange:
         Raises: InvalidMessage when it is no event, for a held one.
         """
         if self._held is not None:
-            self._heard(self._held, self._held.broadcast(broadcast))
+            self._held.broadcast(broadcast)
+            self._heard(self._held)
             return
         try:
             happened: table.Happened = broadcast.http_reply
@@ -134,7 +135,8 @@ class RunningExchange:
     def positioned(self, group: str, position: Position, word: str) -> None:
         """Where an event stream or a poll is; a response has no place for that."""
         if self._held is not None:
-            self._heard(self._held, self._held.positioned(group, position, word))
+            self._held.positioned(group, position, word)
+            self._heard(self._held)
 
     def registration(self) -> OpenSocket | None:
         """The layer knows sockets only."""
@@ -235,18 +237,13 @@ class RunningExchange:
                     perform_quietly(self._gateway, Drop(self._body_channel))
                 self._answer.own(status, detail, retry_after_s)
             case table.Begin(hold):
-                self._hold(hold)
-            case table.Push(event):
+                now = self._clock.seconds()
+                self._held = Holding(hold, self._answer, self._gateway.settings, now)
+                self._gateway.hold(self)
+            case table.Push() | table.Beat() | table.Farewell() | table.AnswerPoll():
                 if self._held is not None:
-                    self._heard(self._held, self._held.event(event))
-            case table.Beat():
-                self._answer.more(ResponseChunk(HEARTBEAT, more_content=True))
-                self._due += self._gateway.settings.event_stream_heartbeat_s
-            case table.Farewell():
-                self._answer.more(ResponseChunk(retry_lines(jittered_ms(self._channel))))
-            case table.AnswerPoll():
-                if isinstance(self._held, LongPoll):
-                    self._answer.respond(self._held.answer())
+                    self._held.perform(action, self._channel)
+                    self._heard(self._held)
             case table.SendAgain():
                 self._send(self._body or b"", SENT_AGAIN)
             case table.Abort():
@@ -256,24 +253,8 @@ class RunningExchange:
             case table.Count(what):
                 self._gateway.count(what)
 
-    def _hold(self, hold: Hold) -> None:
-        settings, answer = self._gateway.settings, self._answer
-        if hold.hold == "poll":
-            self._held = LongPoll(hold)
-            self._due = self._clock.seconds() + hold.wait_ms / 1000
-        else:
-            self._held = EventStream(hold)
-            self._due = first_beat_at(self._clock.seconds(), settings.event_stream_heartbeat_s)
-            answer.close_behind()
-            answer.bound_output(settings.max_socket_output)
-            answer.respond(HttpResponse(200, hold.headers, hold.content, more_content=True))
-        answer.watch(self._due)
-        self._gateway.hold(self)
-
-    def _heard(self, held: EventStream | LongPoll, content: bytes) -> None:
-        """Write to the stream, which may end with that; a poll has its answer then."""
-        if content:
-            self._answer.more(ResponseChunk(content, more_content=True))
+    def _heard(self, held: Holding) -> None:
+        """What is held may be over with what it heard."""
         if held.is_over:
             self._happened(table.LastEvent())
 

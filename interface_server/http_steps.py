@@ -151,7 +151,7 @@ class Count:
     what: str
 
 
-_HeldAction = Begin | Push | Beat | Farewell | AnswerPoll
+HeldAction = Push | Beat | Farewell | AnswerPoll
 _OwnAction = Answer | SendAgain | Abort | TellDisconnect | Blame | Count
-Action = Respond | Continue | _HeldAction | _OwnAction
+Action = Respond | Continue | Begin | HeldAction | _OwnAction
 Step = tuple[State, tuple[Action, ...]]
