@@ -72,3 +72,62 @@ class SocketDrain:
     def _cancel(self) -> None:
         if self._call is not None:
             self._call.cancel()
+
+
+class Crowd:
+    """The sockets and the held exchanges of a process, which stay for hours and end together.
+
+    `per_second`, `within_s` and `random` are those of their drain.
+    """
+
+    def __init__(self, clock: Clock, per_second: float, within_s: float, random: Random) -> None:
+        self._clock = clock
+        self._per_second = per_second
+        self._within_s = within_s
+        self._random = random
+        self._sockets: set[Stoppable] = set()
+        self._held: set[Stoppable] = set()
+        self._sockets_gone: Deferred[None] | None = None
+
+    @property
+    def sockets(self) -> int:
+        """How many sockets there are."""
+        return len(self._sockets)
+
+    @property
+    def held(self) -> int:
+        """How many event streams and polls there are."""
+        return len(self._held)
+
+    def add_socket(self, socket: Stoppable) -> None:
+        """A socket came."""
+        self._sockets.add(socket)
+
+    def remove_socket(self, socket: Stoppable) -> None:
+        """It ended."""
+        self._sockets.discard(socket)
+        self._check_sockets_gone()
+
+    def hold(self, held: Stoppable) -> None:
+        """An event stream or a poll began; while all end it ends in the next turn."""
+        self._held.add(held)
+        if self._sockets_gone is not None:
+            self._clock.callLater(0, held.stop)
+
+    def let_go(self, held: Stoppable) -> None:
+        """It is over."""
+        self._held.discard(held)
+
+    def drain(self) -> tuple[Deferred[None], Deferred[None]]:
+        """End all in their turns; fires when all are told, and when the sockets are gone."""
+        gone: Deferred[None] = Deferred()
+        self._sockets_gone = gone
+        everybody = [*self._sockets, *self._held]
+        drain = SocketDrain(self._clock, everybody, self._per_second, self._within_s, self._random)
+        self._check_sockets_gone()
+        return drain.told, gone
+
+    def _check_sockets_gone(self) -> None:
+        gone = self._sockets_gone
+        if gone is not None and not self._sockets and not gone.called:
+            gone.callback(None)

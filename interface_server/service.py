@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from channel_layer.answers import Outcome
 from channel_layer.layer import Operation
 from channel_layer.redis_twisted import TwistedLayer
-from interface_server.draining import SocketDrain, Stoppable
+from interface_server.draining import Crowd, Stoppable
 from interface_server.gateway import Receiver
 from interface_server.health import unready_reason
 from interface_server.http_messages import parse_head
@@ -39,7 +39,6 @@ from interface_server.ws_autobahn import socket_factory
 from interface_server.ws_deflate import NO_DEFLATE, agreed_window
 from interface_server.ws_handshake import canonical_head, ws_connect
 from interface_server.ws_protocol import session_limits, socket_class
-from interface_server.ws_socket import Socket
 from shared.errors import LayerError
 from shared.logs import AccessLog, get_logger
 from shared.settings import LayerSettings, LogSettings
@@ -100,9 +99,7 @@ class Service:
         self._socket_factory = socket_factory(reactor, settings)
         self._socket_class = socket_class(self._socket_factory)
         self._limits = session_limits(settings)
-        self._sockets: set[Socket] = set()
-        self._held: set[Stoppable] = set()
-        self._sockets_gone: Deferred[None] | None = None
+        self._crowd = Crowd(reactor, settings.drain_rate, settings.grace_s / 2, SystemRandom())
         self.stack = Stack(self._http)
         self._listeners = Listeners(reactor, settings, self.stack, sockets)
         self._metrics = metrics_listener(
@@ -140,9 +137,9 @@ class Service:
         if self._is_stopping:
             return
         self._is_stopping = True
-        log.info("stopping", grace_s=self.settings.grace_s, sockets=len(self._sockets))
+        log.info("stopping", grace_s=self.settings.grace_s, sockets=self._crowd.sockets)
         await self._listeners.stop()
-        ended: list[Deferred[Any]] = [self._http.drain(), *self._drain_sockets()]
+        ended: list[Deferred[Any]] = [self._http.drain(), *self._crowd.drain()]
         last_words_s = min(LAST_WORDS_S, self.settings.grace_s / 2)
         waits_s = self.settings.grace_s - last_words_s
         grace = self._reactor.callLater(waits_s, _cancel_all, ended)
@@ -150,7 +147,7 @@ class Service:
         if grace.active():
             grace.cancel()
         else:
-            log.warning("grace_over", exchanges=self._exchanges, sockets=len(self._sockets))
+            log.warning("grace_over", exchanges=self._exchanges, sockets=self._crowd.sockets)
             words = self._http.refuse_waiting().addTimeout(last_words_s, self._reactor)
             await DeferredList([words], consumeErrors=True)
         self._http.abort_all()
@@ -158,21 +155,6 @@ class Service:
         await self._retire()
         await self._layer.close()
         await self._metrics.stop()
-
-    def _drain_sockets(self) -> tuple[Deferred[None], Deferred[None]]:
-        """Tell sockets and held exchanges within half of the grace; fires at the end of both."""
-        gone: Deferred[None] = Deferred()
-        self._sockets_gone = gone
-        settings = self.settings
-        drain = SocketDrain(
-            self._reactor,
-            [*self._sockets, *self._held],
-            settings.drain_rate,
-            settings.grace_s / 2,
-            SystemRandom(),
-        )
-        self._check_sockets_gone()
-        return drain.told, gone
 
     async def _retire(self) -> None:
         if self._heartbeat is not None:
@@ -189,11 +171,6 @@ class Service:
         if self._layer.is_up:
             self._layer.heartbeat(self._inbox).addErrback(_not_heard)
         self._heartbeat = self._reactor.callLater(HEARTBEAT_S, self._beat)
-
-    def _check_sockets_gone(self) -> None:
-        gone = self._sockets_gone
-        if gone is not None and not self._sockets and not gone.called:
-            gone.callback(None)
 
     # The Gateway
 
@@ -217,13 +194,11 @@ class Service:
 
     def hold(self, held: Stoppable) -> None:
         """An event stream or a poll began."""
-        self._held.add(held)
-        if self._is_stopping:
-            self._reactor.callLater(0, held.stop)
+        self._crowd.hold(held)
 
     def let_go(self, held: Stoppable) -> None:
         """It is over."""
-        self._held.discard(held)
+        self._crowd.let_go(held)
 
     def perform(self, operation: Operation) -> Deferred[Outcome]:
         """One step of the channel layer."""
@@ -253,10 +228,10 @@ class Service:
         )
         protocol = self._socket_class(
             *(self._reactor, self._socket_factory, self, connect, self._limits),
-            self._socket_ended,
+            self._crowd.remove_socket,
             agreed_window(parsed) if self.settings.websocket_deflate else NO_DEFLATE,
         )
-        self._sockets.add(protocol.socket)
+        self._crowd.add_socket(protocol.socket)
         self.figures.connections["websocket"] += 1
         protocol.makeConnection(transport)
         protocol.dataReceived(canonical_head(parsed))
@@ -282,7 +257,8 @@ class Service:
             layer_times=self._layer.call_times,
             connections=self._http.connection_count,
             exchanges=self._exchanges,
-            sockets=len(self._sockets),
+            held=self._crowd.held,
+            sockets=self._crowd.sockets,
             groups=self._pump.groups,
             members=self._pump.members,
             bodies_bytes=self._http.budget.held_bytes,
@@ -295,11 +271,7 @@ class Service:
 
     @property
     def _exchanges(self) -> int:
-        return max(0, self._pump.receivers - len(self._sockets))
-
-    def _socket_ended(self, socket: Socket) -> None:
-        self._sockets.discard(socket)
-        self._check_sockets_gone()
+        return max(0, self._pump.receivers - self._crowd.sockets - self._crowd.held)
 
 
 def _static_files(settings: ServerSettings) -> StaticFiles | None:

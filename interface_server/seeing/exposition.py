@@ -79,6 +79,7 @@ def _http(figures: Figures, vitals: Vitals) -> Iterator[Metric]:
     )
     yield _gauge("http_connections", "HTTP connections that are open.", vitals.connections)
     yield _gauge("http_exchanges", "Requests that wait for workers.", vitals.exchanges)
+    yield _gauge("http_held", "Event streams and long polls that wait for events.", vitals.held)
     yield _gauge("http_body_bytes", "Bytes of request bodies in hand.", vitals.bodies_bytes)
 
 

@@ -19,6 +19,7 @@ class Vitals:
     layer_times: Times
     connections: int
     exchanges: int
+    held: int
     sockets: int
     groups: int
     members: int
@@ -33,6 +34,7 @@ class Vitals:
             "layer_buffered_bytes": self.layer_buffered_bytes,
             "connections": self.connections,
             "exchanges": self.exchanges,
+            "held": self.held,
             "sockets": self.sockets,
             "groups": self.groups,
             "uptime_s": round(self.uptime_s, 1),

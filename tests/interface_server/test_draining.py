@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from interface_server.draining import TICK_S, SocketDrain, handful_size
+from interface_server.draining import TICK_S, Crowd, SocketDrain, handful_size
 
 
 class Socket:
@@ -71,3 +71,34 @@ def test_a_drain_that_is_cancelled_tells_no_more() -> None:
     made.told.cancel()
     clock.advance(10)
     assert sum(len(socket.told_at) for socket in sockets) == 5
+
+
+def test_a_crowd_ends_together() -> None:
+    """All are told; the sockets' end is waited for, and latecomers go at once."""
+    clock = Clock()
+    made: Any = clock
+    crowd = Crowd(made, 1000, 5, Random(7))
+    socket, held, gone, late = (Socket(clock) for _ in range(4))
+    crowd.add_socket(socket)
+    for one in (held, gone):
+        crowd.hold(one)
+    crowd.let_go(gone)
+    assert (crowd.sockets, crowd.held) == (1, 1)
+    told, ended = crowd.drain()
+    clock.pump([TICK_S] * 10)
+    assert told.called
+    assert not ended.called
+    assert [len(one.told_at) for one in (socket, held, gone)] == [1, 1, 0]
+    crowd.hold(late)
+    assert not late.told_at
+    clock.advance(0)
+    assert len(late.told_at) == 1
+    crowd.remove_socket(socket)
+    assert ended.called
+
+
+def test_a_drain_without_sockets_is_over_at_once() -> None:
+    """Nothing is waited for."""
+    made: Any = Clock()
+    _, ended = Crowd(made, 1000, 5, Random(7)).drain()
+    assert ended.called
