@@ -42,7 +42,7 @@ class Facts(NamedTuple):
 
 
 class TlsContexts:
-    """All pairs; `current` is what the next handshake takes, which finds the pair by its name."""
+    """All pairs, the one for a client chosen by the name that it asks for."""
 
     def __init__(
         self,
@@ -56,12 +56,21 @@ class TlsContexts:
         self._min_version = min_version
         self._alpn = [name.decode("ascii") for name in alpn]
         self._wall_clock = wall_clock
-        self.current = self._load()
+        self._ends: dict[str, float] = {}
+        self._look_at = 0.0
+        self._current = self._load()
+
+    @property
+    def current(self) -> ssl.SSLContext:
+        """What the next handshake takes; once a day an end that is near is warned of."""
+        if self._wall_clock() >= self._look_at:
+            self._look_at_ends()
+        return self._current
 
     def reload(self) -> bool:
         """Read the files again; connections stay, and so do the old pairs if one is refused."""
         try:
-            self.current = self._load()
+            self._current = self._load()
         except ConfigurationError as error:
             _log.error("tls_reload_refused", error=str(error), kept="the pairs from before")
             return False
@@ -69,7 +78,7 @@ class TlsContexts:
         return True
 
     def _load(self) -> ssl.SSLContext:
-        loaded = [(self._context(pair), self._facts(pair)) for pair in self._pairs]
+        loaded = [(self._context(pair), _read_facts(pair.certificate)) for pair in self._pairs]
         by_name: dict[str, ssl.SSLContext] = {}
         for context, facts in loaded:
             for name in facts.names:
@@ -77,6 +86,9 @@ class TlsContexts:
         first = loaded[0][0]
         if len(loaded) > 1:
             _choose_by_name(first, by_name)
+        ends = [facts.expires_at for _, facts in loaded]
+        self._ends = {pair.certificate: end for pair, end in zip(self._pairs, ends, strict=True)}
+        self._look_at_ends()
         return first
 
     def _context(self, pair: Pair) -> ssl.SSLContext:
@@ -94,14 +106,15 @@ class TlsContexts:
             raise ConfigurationError(_unreadable(pair, error)) from error
         return context
 
-    def _facts(self, pair: Pair) -> Facts:
-        facts = _read_facts(pair.certificate)
-        days_left = (facts.expires_at - self._wall_clock()) / _DAY_S
-        if days_left < 0:
-            _log.warning("tls_certificate_expired", file=pair.certificate, days_ago=int(-days_left))
-        elif days_left < WARN_DAYS:
-            _log.warning("tls_certificate_expires", file=pair.certificate, days_left=int(days_left))
-        return facts
+    def _look_at_ends(self) -> None:
+        now = self._wall_clock()
+        self._look_at = now + _DAY_S
+        for file, end in self._ends.items():
+            days_left = (end - now) / _DAY_S
+            if days_left < 0:
+                _log.warning("tls_certificate_expired", file=file, days_ago=int(-days_left))
+            elif days_left < WARN_DAYS:
+                _log.warning("tls_certificate_expires", file=file, days_left=int(days_left))
 
 
 def _choose_by_name(first: ssl.SSLContext, by_name: dict[str, ssl.SSLContext]) -> None:

@@ -1,6 +1,7 @@
 """Which pairs are taken, which refused and how; test_tls_listening.py has what clients see."""
 
 import ssl
+import sys
 import time
 from pathlib import Path
 
@@ -123,6 +124,26 @@ def test_an_end_that_is_near_is_told(authority: Authority, days: float, event: s
     assert [line["event"] for line in lines] == ([event] if event else [])
     if event:
         assert lines[0].get("days_left", lines[0].get("days_ago")) in (2, 3, 4)
+
+
+def test_an_end_is_told_again_each_day(authority: Authority) -> None:
+    """A server that runs for months says so when the renewal did not come."""
+    files, now = authority.issue("renewed", days=15.5), [time.time()]
+    pair = Pair(str(files.certificate), str(files.key))
+    with capture_logs() as lines:
+        made = TlsContexts([pair], TLS_1_2, [b"http/1.1"], lambda: now[0])
+        for _ in range(4):
+            assert made.current is made.current
+            now[0] += 86400
+    assert [line["days_left"] for line in lines] == [13, 12]
+
+
+def test_a_missing_package_is_named(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the extra that brings it."""
+    files = authority.issue("unread")
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(ConfigurationError, match=r"install channels-board\[tls\]"):
+        contexts(files)
 
 
 def test_a_reload_takes_new_files_and_refuses_broken_ones(authority: Authority) -> None:
