@@ -106,7 +106,8 @@ def _hop(text: str) -> Address | None:
     address = _address(host)
     if address is None:
         return None
-    return str(address), int(port) if port.isdecimal() and len(port) < 6 else 0
+    known = port.isdecimal() and len(port) < 6 and int(port) < 65536
+    return str(address), int(port) if known else 0
 
 
 def _address(text: str) -> _IpAddress | None:

@@ -175,7 +175,7 @@ def _decode(packed: bytes, kind: type[_T]) -> _T:
     try:
         made = kind(**message)
     except TypeError as error:
-        raise InvalidMessage("message", f"the keys of {kind.__name__}", sorted(message)) from error
+        raise InvalidMessage("message", f"the keys of {kind.__name__}", list(message)) from error
     if tuple(map(type, made)) not in _EXACT[kind]:
         for (name, types), value in zip(_TYPES[kind], made, strict=True):
             if not isinstance(value, types):

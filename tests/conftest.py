@@ -39,6 +39,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="MINUTES",
         help="run the long forms of the system tests, for about this long each",
     )
+    parser.getgroup("fuzzing").addoption(
+        "--fuzz",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="fuzz each target of tests/fuzz for so long",
+    )
     group.addoption(
         "--fault-seed",
         type=int,
@@ -50,6 +57,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave tests that have only a long form out of short runs."""
+    if seconds := config.getoption("--fuzz"):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(180 + 3 * seconds), append=False)
+        return
     if not config.getoption("--soak"):
         items[:] = [item for item in items if item.get_closest_marker("soak") is None]
         return

@@ -157,7 +157,10 @@ def root_path(value: str) -> str:
 def origin(value: str) -> str:
     """`any`, `same`, `null` or an origin as browsers write it. Raises: click.BadParameter."""
     text = value.strip().lower()
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # brackets around what is no IPv6 address
+        parts = urlsplit("")
     is_origin = parts.scheme in ("http", "https") and text == f"{parts.scheme}://{parts.netloc}"
     if text not in ("any", "same", "null") and not (is_origin and parts.netloc):
         raise click.BadParameter(

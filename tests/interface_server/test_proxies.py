@@ -23,6 +23,7 @@ TRUSTED = TrustedProxies(("10.0.0.0/8", "::1/128"))
         (b"", ("10.0.0.1", 4000)),
         (b"::ffff:10.0.0.3", ("10.0.0.3", 0)),
         (b"203.0.113.7:999999", ("203.0.113.7", 0)),
+        (b"203.0.113.7:65536", ("203.0.113.7", 0)),
     ],
 )
 def test_the_last_address_that_is_no_proxy_is_the_client(forwarded: bytes, client: Address) -> None:
