@@ -38,7 +38,7 @@ class House(Stack):
         """Return when so many are in a group."""
         layer = channel_layer.connect(self.redis_url)
         while len(layer.group_channels(group)) != count:
-            pass
+            threading.Event().wait(0.02)
         layer.close()
 
     def stream(self, path: str, last_id: str = "") -> EventReader:
@@ -142,6 +142,26 @@ def test_a_stop_ends_streams_and_polls_at_once(own: House) -> None:
         assert own.server.wait(8) == 0
         poll.join(10)
         assert said[0].json() == {"id": first["id"], "gap": False, "events": []}
+
+
+@pytest.mark.soak
+def test_a_server_that_was_taken_for_dead_goes_on_in_place(own: House) -> None:
+    """Its members missed what was sent meanwhile and get it on the same connection."""
+    with own.stream("/events?group=g") as es:
+        es.wait_for_id()
+        own.say("g", "before")
+        assert es.next().data == "before"
+        assert own.server is not None
+        own.server.signal(signal.SIGSTOP)
+        own.wait_for_members("g", 0)
+        own.say("g", "missed 1", "missed 2")
+        own.server.signal(signal.SIGCONT)
+        assert [es.next()[:2] for _ in range(2)] == [
+            ("missed 1", "message"),
+            ("missed 2", "message"),
+        ]
+        own.say("g", "after")
+        assert es.next().data == "after"
 
 
 def test_a_poll_waits_for_an_event_and_no_longer_than_it_was_told(house: House) -> None:
