@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -28,6 +28,9 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 _PATH_SAFE = "/:@!$&'()*+,;=~"
 """Besides letters, digits, '-', '_' and '.', what stays as it is in a logged path."""
+
+_PIPE_BYTES = 4096
+"""What a pipe takes in one piece; access lines are ASCII, so characters are bytes."""
 
 _ALL_SAFE = re.compile(rf"[A-Za-z0-9_.\-{re.escape(_PATH_SAFE)}]*", re.ASCII)
 
@@ -124,9 +127,9 @@ class AccessLog:
             )
             return
         shown_method = method if method.isalpha() and method.isascii() else _logged(method)
-        shown = f"HTTP {shown_method} {_logged(path)} {status} [{seconds:.2f}, "
         named = " " + request_id if request_id else ""
-        self._add(f"{shown}{self._address(client)}]{named}")
+        shown = f"{shown_method} {_logged(path)} {status} [{seconds:.2f}"
+        self._add(f"HTTP {shown}, {self._address(client)}]{named}")
 
     def websocket(
         self,
@@ -157,7 +160,8 @@ class AccessLog:
         """Write the lines that are held."""
         held, self._held = self._held, []
         if held and self._stream is not None:
-            _write_line(self._stream, "\n".join(held))
+            for lines in _handfuls(held):
+                _write_line(self._stream, lines)
 
     def _address(self, client: Address | None) -> str:
         if client is None or not self._show_addresses:
@@ -169,20 +173,23 @@ class AccessLog:
         now = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
         if client is not None and self._show_addresses:
             facts["client"] = self._address(client)
-        self._hold(json.dumps({"time": now, **facts}))
+        self._held.append(json.dumps({"time": now, **facts}))
+        if len(self._held) == 1:
+            self._book()
 
     def _add(self, text: str) -> None:
         second = int(self._clock())
         if second != self._second:
             self._second = second
             self._stamp = time.strftime("[%Y/%m/%d %H:%M:%S]", time.localtime(second))
-        self._hold(f"{self._stamp} {text}")
+        self._held.append(f"{self._stamp} {text}")
+        if len(self._held) == 1:
+            self._book()
 
-    def _hold(self, line: str) -> None:
-        self._held.append(line)
+    def _book(self) -> None:
         if self._later is None:
             self.flush()
-        elif len(self._held) == 1:
+        else:
             self._later(self.flush)
 
 
@@ -213,6 +220,20 @@ def _write_line(stream: TextIO, line: str) -> None:
         stream.flush()
     except (OSError, ValueError):
         return  # the reader of our lines is gone; serving goes on without them
+
+
+def _handfuls(lines: list[str]) -> Iterator[str]:
+    """The lines, together as far as a pipe takes them in one piece.
+
+    Past that, what several processes write to one pipe may mix. Source: pipe(7), PIPE_BUF.
+    """
+    at, size = 0, 0
+    for number, line in enumerate(lines):
+        if size + len(line) + 1 > _PIPE_BYTES and number > at:
+            yield "\n".join(lines[at:number])
+            at, size = number, 0
+        size += len(line) + 1
+    yield "\n".join(lines[at:])
 
 
 def _json_line(_: Any, __: str, event: EventDict) -> str:

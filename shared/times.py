@@ -16,12 +16,12 @@ _SLOTS = 64
 
 
 class Times:
-    """A histogram of seconds; `total_s` is their sum."""
+    """A histogram of seconds; `total_s` is their sum, `counts` belong to whoever adds."""
 
-    __slots__ = ("_counts", "total_s")
+    __slots__ = ("counts", "total_s")
 
     def __init__(self) -> None:
-        self._counts = [0] * _SLOTS
+        self.counts = [0] * _SLOTS
         self.total_s = 0.0
 
     def add(self, seconds: float) -> None:
@@ -29,22 +29,20 @@ class Times:
         if seconds < 0.0:
             seconds = 0.0
         # The number of bits is the number of doublings: a fifth of what a search would cost.
-        self._counts[int(seconds * 4000.0).bit_length()] += 1
+        self.counts[int(seconds * 4000.0).bit_length()] += 1
         self.total_s += seconds
 
     @property
     def count(self) -> int:
         """How many were added."""
-        return sum(self._counts)
+        return sum(self.counts)
 
     @classmethod
     def sum(cls, parts: Iterable["Times"]) -> "Times":
         """All of several together."""
         whole = cls()
         for part in parts:
-            whole._counts = [
-                mine + its for mine, its in zip(whole._counts, part._counts, strict=True)
-            ]
+            whole.counts = [mine + its for mine, its in zip(whole.counts, part.counts, strict=True)]
             whole.total_s += part.total_s
         return whole
 
@@ -52,6 +50,6 @@ class Times:
         """Each bound in seconds with how many were shorter, the last bound being infinite."""
         seen = 0
         for at in range(BOUNDS):
-            seen += self._counts[at]
+            seen += self.counts[at]
             yield FIRST_BOUND_S * 2**at, seen
         yield float("inf"), self.count

@@ -78,7 +78,9 @@ class Figures:
             times = self._answers[answer.method, status, is_plain]
         except KeyError:
             times = self._first_answer(answer.method, status, is_plain)
-        times.add(seconds)
+        # Times.add without its call, which is half of it: each page passes here.
+        times.counts[int(abs(seconds) * 4000.0).bit_length()] += 1
+        times.total_s += seconds
         self.http_out_bytes += answer.size_bytes
         if not is_plain and answer.replied_at > 0.0:
             self._waiting.add(answer.replied_at - answer.sent_at)
