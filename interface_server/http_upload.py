@@ -243,4 +243,4 @@ def _log_failure(failure: Failure, step: str) -> None:
     if not isinstance(failure.value, LayerError):
         _log.error("layer_step_failed", step=step, traceback=failure.getTraceback())
     else:
-        _log.info("layer_step_failed", step=step, error=failure.getErrorMessage())
+        _log.debug("layer_step_failed", step=step, error=failure.getErrorMessage())

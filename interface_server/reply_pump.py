@@ -64,6 +64,8 @@ class ReplyPump:
             clock, layer, inbox, self._receivers, self._groups, count, refresh_s
         )
         self._acknowledged = 0
+        self.broadcasts = self.deliveries = 0
+        """Group messages that came, and members that they were handed to."""
         self._may_cross = False
         self._crossed: list[tuple[str, str]] = []
         self._running: Deferred[None] | None = None
@@ -211,10 +213,10 @@ class ReplyPump:
                     self._skip(broadcast, channel)
             members = tuple(channel for channel in members if channel not in exclude)
         receivers = self._receivers
-        self._give(
-            broadcast,
-            [(channel, receivers[channel]) for channel in members if channel in receivers],
-        )
+        to = [(channel, receivers[channel]) for channel in members if channel in receivers]
+        self.broadcasts += 1
+        self.deliveries += len(to)
+        self._give(broadcast, to)
 
     def _give(self, broadcast: Broadcast, to: Iterable[tuple[str, Receiver]]) -> None:
         refusal: InvalidMessage | None = None

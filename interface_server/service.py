@@ -261,6 +261,8 @@ class Service:
             sockets=self._crowd.sockets,
             groups=self._pump.groups,
             members=self._pump.members,
+            broadcasts=self._pump.broadcasts,
+            deliveries=self._pump.deliveries,
             bodies_bytes=self._http.budget.held_bytes,
             uptime_s=self._reactor.seconds() - self._started_at,
         )

@@ -78,6 +78,7 @@ CUTS = frozenset({"stalled", "output_overflow", "file_not_readable", "cut_at_sto
 
 _STATUS_CAUSES = {
     400: "malformed",
+    403: "upgrade_refused",
     408: "body_late",
     413: "body_too_large",
     414: "target_too_long",

@@ -109,11 +109,11 @@ def _sockets(figures: Figures, vitals: Vitals) -> Iterator[Metric]:
         ("direction",),
         {("in",): figures.frames_in_bytes, ("out",): figures.frames_out_bytes},
     )
-    yield _counter("broadcasts", "Group messages that came to this server.", figures.broadcasts)
+    yield _counter("broadcasts", "Group messages that came to this server.", vitals.broadcasts)
     yield _counter(
         "broadcast_deliveries",
         "Members that those were handed to.",
-        figures.deliveries,
+        vitals.deliveries,
     )
     yield _gauge("groups", "Groups with a member on this server.", vitals.groups)
     yield _gauge("group_members", "Memberships on this server.", vitals.members)

@@ -23,10 +23,8 @@ class Figures:
     __slots__ = (
         "_answers",
         "_waiting",
-        "broadcasts",
         "connections",
         "counters",
-        "deliveries",
         "failures",
         "frames_in",
         "frames_in_bytes",
@@ -66,8 +64,6 @@ class Figures:
         """WebSocket messages of clients and their bytes of content."""
         self.frames_out = self.frames_out_bytes = 0
         """The same to clients, broadcasts left out."""
-        self.broadcasts = self.deliveries = 0
-        """Group messages that came here, and how many members they were handed to."""
         self.loop_lag = Times()
         """How late the reactor was for a call that was due."""
 

@@ -23,6 +23,8 @@ class Vitals:
     sockets: int
     groups: int
     members: int
+    broadcasts: int
+    deliveries: int
     bodies_bytes: int
     uptime_s: float
 
