@@ -17,7 +17,7 @@ from interface_server.http_messages import RequestRefused
 from interface_server.http_parts import AT_STOP, HttpParts
 from interface_server.http_row import AnswerRow, Deadline
 from interface_server.lazy_timer import LazyTimer
-from interface_server.proxies import Peer, address_of
+from interface_server.proxies import seen_from
 from interface_server.wires import TcpTransport, half_close, hand_over
 
 LINGER_S = 5.0
@@ -71,7 +71,7 @@ class HttpConnection(Protocol):
     def connectionMade(self) -> None:  # noqa: N802
         """A client is here."""
         wire = self._wire = cast(TcpTransport, self.transport)
-        self._seen = Peer(address_of(wire.getPeer()), address_of(wire.getHost()), self._scheme)
+        self._seen = seen_from(wire.getPeer(), wire.getHost(), self._scheme)
         if self._seen.client is not None:
             wire.setTcpNoDelay(True)
             wire.setTcpKeepAlive(True)

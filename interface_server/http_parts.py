@@ -60,7 +60,9 @@ class HttpParts:
     def __init__(self, gateway: Gateway, clock: Clock) -> None:
         self.gateway = gateway
         self.clock = clock
-        self.proxies = TrustedProxies(gateway.settings.trusted_proxies)
+        self.proxies = TrustedProxies(
+            gateway.settings.trusted_proxies, gateway.settings.forwarded == "forwarded"
+        )
         self.budget = BodyBudget(gateway.settings.bodies_total)
         self.hsts = hsts_line(gateway.settings.hsts, gateway.settings.hsts_subdomains)
         self._codings = codings_of(gateway.settings.compress)

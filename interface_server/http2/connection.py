@@ -19,7 +19,7 @@ from interface_server.http2.streams import Streams
 from interface_server.http_output import Output
 from interface_server.http_parts import HttpParts
 from interface_server.lazy_timer import LazyTimer
-from interface_server.proxies import Peer, address_of
+from interface_server.proxies import seen_from
 from interface_server.wires import Call, TcpTransport
 from shared.logs import get_logger
 
@@ -52,7 +52,7 @@ class Http2Connection(Protocol):
     def connectionMade(self) -> None:  # noqa: N802
         """A client is here."""
         wire = self._wire = cast(TcpTransport, self.transport)
-        seen = Peer(address_of(wire.getPeer()), address_of(wire.getHost()), self._scheme)
+        seen = seen_from(wire.getPeer(), wire.getHost(), self._scheme)
         if seen.client is not None:
             wire.setTcpNoDelay(True)
             wire.setTcpKeepAlive(True)

@@ -6,6 +6,8 @@ Who may come in is decided by `admission.py`; what is spoken then, by the factor
 
 import errno
 import socket
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet import main, tcp
@@ -15,8 +17,8 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
 
+from interface_server.listening.admission import ADDRESS_FULL, FULL, Admission
 from interface_server.listening.opening import OpenSocket
-from shared.logs import get_logger
 
 BATCH = 16
 """Connections accepted in one turn of the reactor by a process that has the socket for itself.
@@ -30,10 +32,14 @@ _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _ONE_LESS = (errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.EINTR)
 _MAPPED = "::ffff:"
 
-End = IPv4Address | IPv6Address | UNIXAddress
-"""One end of a connection."""
 
-log = get_logger("interface_server.listening")
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The end of a connection whose address a proxy does not tell."""
+
+
+End = IPv4Address | IPv6Address | UNIXAddress | Unknown
+"""One end of a connection."""
 
 
 class Wire(tcp.Server):
@@ -45,13 +51,20 @@ class Wire(tcp.Server):
     logstr = "connection"
 
     def __init__(
-        self, accepted: socket.socket, protocol: Any, peer: End, door: "Door", reactor: Any
+        self,
+        accepted: socket.socket,
+        protocol: Any,
+        peer: End,
+        door: "Door",
+        reactor: Any,
+        key: str = "",
     ) -> None:
         # Connection's: Server's makes strings of the address that nobody here reads.
         tcp.Connection.__init__(self, accepted, protocol, reactor)
         self._door = door
         self._peer = peer
         self._host: End | None = None
+        self._key = key
         reactor.addReader(self)
         self.connected = 1
 
@@ -91,18 +104,43 @@ class Wire(tcp.Server):
         if self.socket.family != socket.AF_UNIX:
             super().setTcpKeepAlive(enabled)
 
-    def is_said_to_be(self, peer: End, host: End) -> None:
-        """Take the word of a proxy for both ends."""
+    def is_said_to_be(self, peer: End, host: End) -> bool:
+        """Take the word of a proxy for both ends; False when `peer` has too many connections."""
+        admission = self._door.admission
+        key = admission.enter_from(getattr(peer, "host", None))
+        if key is None:
+            self._door.refused(ADDRESS_FULL)
+            return False
+        admission.leave_from(self._key)
+        self._key = key
         self._peer, self._host = peer, host
+        return True
+
+    def connectionLost(self, reason: Failure) -> None:  # noqa: N802
+        """It is over."""
+        super().connectionLost(reason)
+        self._door.admission.leave()
+        self._door.admission.leave_from(self._key)
 
 
 class Door(FileDescriptor):
-    """Accepts connections at `opened` for `factory`; `is_shared` with other processes."""
+    """Accepts connections at `opened` for `factory`; `is_shared` with other processes.
+
+    `refused` hears why a connection was closed at once.
+    """
 
     def __init__(
-        self, reactor: Any, opened: OpenSocket, factory: Factory, is_shared: bool = False
+        self,
+        reactor: Any,
+        opened: OpenSocket,
+        factory: Factory,
+        admission: Admission,
+        refused: Callable[[str], object],
+        is_shared: bool = False,
     ) -> None:
         super().__init__(reactor)
+        self.admission = admission
+        self.refused = refused
         self.name = opened.listener.name
         self._loop = reactor
         self._opened = opened
@@ -143,6 +181,10 @@ class Door(FileDescriptor):
         for _ in range(self._batch):
             if not self._is_open:
                 return None
+            wait_s = self.admission.wait_s(self._loop.seconds())
+            if wait_s:
+                self._wait(wait_s)
+                return None
             try:
                 accepted, name = self._socket.accept()
             except BlockingIOError:
@@ -152,7 +194,7 @@ class Door(FileDescriptor):
                     continue
                 if error.errno not in _NO_FILES:
                     raise
-                self._wait_for_files(error)
+                self._wait_for_files()
                 return None
             self._admit(accepted, name)
         return None
@@ -163,17 +205,30 @@ class Door(FileDescriptor):
 
     def _admit(self, accepted: socket.socket, name: Any) -> None:
         peer = _address(name)
-        protocol = self._factory.buildProtocol(peer)
-        if protocol is None:
+        if not self.admission.enter():
+            self.refused(FULL)
             accepted.close()
             return
-        wire = Wire(accepted, protocol, peer, self, self._loop)
+        key = self.admission.enter_from(getattr(peer, "host", None))
+        protocol = None if key is None else self._factory.buildProtocol(peer)
+        if key is None or protocol is None:
+            self.admission.leave()
+            self.admission.leave_from(key or "")
+            if key is None:
+                self.refused(ADDRESS_FULL)
+            accepted.close()
+            return
+        wire = Wire(accepted, protocol, peer, self, self._loop, key)
         protocol.makeConnection(wire)
 
-    def _wait_for_files(self, error: OSError) -> None:
-        log.error("no_file_left", door=self.name, reason=error.strerror, pause_s=NO_FILES_PAUSE_S)
+    def _wait_for_files(self) -> None:
+        self.refused("no_file_left")
+        self._wait(NO_FILES_PAUSE_S)
+
+    def _wait(self, seconds: float) -> None:
+        """Leave the next connections in the row for so long."""
         self._loop.removeReader(self)
-        self._pause = self._loop.callLater(NO_FILES_PAUSE_S, self._go_on)
+        self._pause = self._loop.callLater(seconds, self._go_on)
 
     def _go_on(self) -> None:
         self._pause = None

@@ -4,6 +4,8 @@ The sockets come from `opening.py`, what is done with connections from `stack.py
 """
 
 import os
+import resource
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +14,21 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import serverFromString
 from twisted.python.failure import Failure
 
+from interface_server.listening.admission import Admission
 from interface_server.listening.doors import Door
 from interface_server.listening.opening import Kind, Listener, OpenSocket, open_all, url_of
 from interface_server.listening.stack import Stack
 from interface_server.settings import ServerSettings
 from shared.errors import ConfigurationError
+from shared.logs import get_logger
+
+RESERVED_FILES = 100
+"""Files of a process that are no connections of clients: log, broker, mounted files in hand."""
+
+LINE_EVERY_S = 10.0
+"""How often refused connections get a line in the log; what came between is counted in it."""
+
+log = get_logger("interface_server.listening")
 
 
 class Listeners:
@@ -33,7 +45,15 @@ class Listeners:
         self._settings = settings
         self._stack = stack
         self._opened = opened
+        self._admission = Admission(
+            settings.max_connections or most_connections(),
+            settings.max_connections_per_address,
+            settings.accept_rate,
+            stack.proxies.is_trusted,
+        )
         self._doors: list[Door] = []
+        self._refusals: Counter[str] = Counter()
+        self._told_at: dict[str, float] = {}
         self._ports: list[Any] = []
         self._urls: list[str] = []
 
@@ -64,8 +84,25 @@ class Listeners:
         ports, self._ports = self._ports, []
         return gatherResults([port.stopListening() for port in ports])
 
+    def _refused(self, cause: str) -> None:
+        """Count a connection that was closed at once; now and then tell how many there were."""
+        self._stack.count(f"connections.{cause}")
+        self._refusals[cause] += 1
+        now = self._reactor.seconds()
+        if now - self._told_at.get(cause, -LINE_EVERY_S) >= LINE_EVERY_S:
+            self._told_at[cause] = now
+            facts = {"cause": cause, "connections": self._admission.count}
+            log.warning("connections_refused", refused=self._refusals.pop(cause), **facts)
+
     def _open(self, opened: OpenSocket, factory: Any) -> None:
-        door = Door(self._reactor, opened, factory, self._settings.processes > 1)
+        door = Door(
+            self._reactor,
+            opened,
+            factory,
+            self._admission,
+            self._refused,
+            self._settings.processes > 1,
+        )
         door.open()
         self._doors.append(door)
         self._urls.append(url_of(opened.socket, self._stack.scheme(opened.listener)))
@@ -95,3 +132,9 @@ class Listeners:
         self._open(OpenSocket(listener, taken), ports[0].factory)
         ports[0].stopReading()
         self._ports.append(ports[0])
+
+
+def most_connections() -> int:
+    """How many connections the system's limit on open files leaves this process."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(RESERVED_FILES, most - RESERVED_FILES)

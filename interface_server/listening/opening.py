@@ -73,12 +73,13 @@ def open_all(settings: ServerSettings, environment: Mapping[str, str]) -> list[O
     """Everything but endpoints, which need a reactor. Raises: ConfigurationError."""
     opened: list[OpenSocket] = []
     has_tls = bool(settings.tls_cert)
+    has_header = settings.proxy_protocol
     try:
         for descriptor in (*settings.fd, *passed_descriptors(environment, os.getpid())):
             opened.append(_adopted(descriptor, settings))
         for path in settings.unix_socket:
             listening = open_unix(path, settings.unix_mode, settings.backlog)
-            listener = Listener(Kind.UNIX, path, has_addresses=False)
+            listener = Listener(Kind.UNIX, path, has_addresses=False, has_proxy_header=has_header)
             opened.append(OpenSocket(listener, listening, path))
         binds = settings.bind
         if not binds and not opened and not settings.endpoint:
@@ -87,7 +88,12 @@ def open_all(settings: ServerSettings, environment: Mapping[str, str]) -> list[O
             port = settings.port if place.port is None else place.port
             both = any(other.host == _ALL_IPV4 for other in binds if other is not place)
             listening = open_tcp(place.host, port, settings.backlog, only_ipv6=both)
-            listener = Listener(Kind.TCP, str(TcpPlace(place.host, port)), is_tls=has_tls)
+            listener = Listener(
+                Kind.TCP,
+                str(TcpPlace(place.host, port)),
+                is_tls=has_tls,
+                has_proxy_header=has_header,
+            )
             opened.append(OpenSocket(listener, listening))
         hosts = [place.host for place in binds] or [DEFAULT_HOST]
         for place in settings.redirect_port:
@@ -204,7 +210,13 @@ def _adopted(descriptor: int, settings: ServerSettings) -> OpenSocket:
     listening.setblocking(False)
     is_unix = listening.family == socket.AF_UNIX
     has_tls = bool(settings.tls_cert) and not is_unix
-    listener = Listener(Kind.FD, f"fd {descriptor}", has_addresses=not is_unix, is_tls=has_tls)
+    listener = Listener(
+        Kind.FD,
+        f"fd {descriptor}",
+        has_addresses=not is_unix,
+        is_tls=has_tls,
+        has_proxy_header=settings.proxy_protocol,
+    )
     return OpenSocket(listener, listening)
 
 

@@ -12,9 +12,11 @@ from interface_server.http2 import h2c_maker, tls_maker
 from interface_server.http_parts import HttpParts
 from interface_server.listening.opening import Kind, Listener
 from interface_server.listening.protocol_choice import ChoiceFactory, HttpProtocols
+from interface_server.listening.proxy_protocol import ProxyHeaderFactory
 from interface_server.listening.redirects import RedirectParts
 from interface_server.listening.tls_handshake import TlsFactory
 from interface_server.listening.tls_pairs import Pair, TlsContexts
+from interface_server.proxies import TrustedProxies
 
 
 class Stack:
@@ -40,6 +42,20 @@ class Stack:
         """The outermost factory for connections that come in at `listener`."""
         if listener.kind is Kind.REDIRECT:
             return HttpFactory(self._redirects)
+        inner = self._spoken(listener)
+        return ProxyHeaderFactory(self._parts, inner) if listener.has_proxy_header else inner
+
+    @property
+    def proxies(self) -> TrustedProxies:
+        """Who may speak for others."""
+        return self._parts.proxies
+
+    def count(self, what: str) -> None:
+        """Raise a counter of the process."""
+        self._parts.gateway.count(what)
+
+    def _spoken(self, listener: Listener) -> Factory:
+        """TLS and what is above it."""
         if listener.is_tls and listener.kind is Kind.ENDPOINT:
             return ChoiceFactory(self._https)
         if listener.is_tls and self._contexts is not None:

@@ -39,6 +39,11 @@ class ServerSettings(
                 "--endpoint: expected --processes 1, since each process would open it anew; "
                 "name the address with --bind instead"
             )
+        if self.proxy_protocol and (self.endpoint or not self.trusted_proxies):
+            raise ConfigurationError(
+                "--proxy-protocol: expected --trusted-proxy for those who send its headers, and no "
+                "--endpoint"
+            )
         for name, most in (("inline_body", MIB), ("max_message", 16 * MIB)):
             if getattr(self, name) > most:
                 raise ConfigurationError(

@@ -67,11 +67,41 @@ class ListenSettings:
     )
     # Twisted's 50 drops a crowd that reconnects.
     backlog: int = setting(8192, COUNT, "Connections that may wait to be accepted.")
+    max_connections: int = setting(
+        0,
+        click.IntRange(min=0),
+        "Connections that a process holds; past it new ones are closed at once. 0: as many as the "
+        "limit on open files allows, less 100.",
+    )
+    max_connections_per_address: int = setting(
+        0,
+        click.IntRange(min=0),
+        "The same for one client address (IPv6: one /64), as told by --proxy-protocol too; "
+        "trusted proxies and UNIX sockets are exempt. 0: no bound; 200 is enough for people.",
+    )
+    accept_rate: float = setting(
+        0.0,
+        click.FloatRange(min=0),
+        "Connections that a process accepts each second; what comes faster waits. 0: no bound.",
+    )
+    proxy_protocol: bool = setting(
+        False,
+        bool,
+        "Connections begin with a PROXY protocol header (version 1 or 2) of a trusted proxy; "
+        "all others are closed. Not for --redirect-port.",
+        flags=("--proxy-protocol/--no-proxy-protocol",),
+    )
     root_path: str = setting("", root_path, "Path under which a proxy mounts this site.")
     trusted_proxies: tuple[str, ...] = setting(
         (),
         network,
-        "A proxy whose X-Forwarded-For, -Proto, -Host and X-Request-ID are believed. "
-        "May be repeated.",
+        "A proxy whose forwarding headers and X-Request-ID are believed; unix: whoever connects "
+        "to a UNIX socket. May be repeated.",
         flags=("--trusted-proxy",),
+    )
+    forwarded: str = setting(
+        "x-forwarded",
+        click.Choice(("x-forwarded", "forwarded")),
+        "Which headers trusted proxies set: X-Forwarded-For, -Proto, -Host and -Port, or Forwarded "
+        "(RFC 7239). The others are ignored, since a proxy passes them on as the client sent them.",
     )

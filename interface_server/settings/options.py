@@ -120,7 +120,9 @@ def mount(value: str | Mount) -> Mount:
 
 
 def network(value: str) -> str:
-    """An address or network in CIDR form. Raises: click.BadParameter."""
+    """An address or network in CIDR form, or `unix`. Raises: click.BadParameter."""
+    if value == "unix":
+        return value
     try:
         return str(ipaddress.ip_network(value, strict=False))
     except ValueError as error:
@@ -189,7 +191,7 @@ def pattern(value: str) -> str:
 
 _METAVARS: dict[Any, str] = {
     mount: "/PREFIX=DIR",
-    network: "ADDRESS|CIDR",
+    network: "ADDRESS|CIDR|unix",
     size: "BYTES",
     root_path: "/PATH",
     header_text: "TEXT",

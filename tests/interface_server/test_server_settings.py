@@ -90,3 +90,46 @@ def test_a_size_that_no_message_carries_is_refused_in_code_too() -> None:
     """The class checks itself."""
     with pytest.raises(ConfigurationError):
         ServerSettings(inline_body=1 << 21)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("0.0.0.0", ("0.0.0.0", None)),
+        ("localhost:81", ("localhost", 81)),
+        ("[::1]:81", ("::1", 81)),
+        ("[::1]", ("::1", None)),
+        ("::", ("::", None)),
+    ],
+)
+def test_an_address_to_listen_on_may_have_a_port(text: str, place: tuple[str, int | None]) -> None:
+    """IPv6 stands in brackets where a port follows; --host is the older name."""
+    assert read("-b", text).bind == (place,)
+    assert read("--host", text, "-b", "x").bind == (place, ("x", None))
+    assert read(CHANNELS_HOST=text).bind == (place,)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-b", ":80"),
+        ("-b", "a:70000"),
+        ("-b", "a:"),
+        ("-b", "[::1"),
+        ("-b", "[::1]80"),
+        ("-b", "1:2:3"),
+        ("-b", "http://x"),
+        ("-u", "x" * 108),
+        ("--unix-mode", "888"),
+        ("--unix-mode", "1777"),
+        ("--processes", "0"),
+        ("--processes", "many"),
+        ("--processes", "2", "-e", "tcp:80"),
+        ("--proxy-protocol",),
+        ("--forwarded", "both"),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused(arguments: tuple[str, ...]) -> None:
+    """With what was expected."""
+    with pytest.raises(click.UsageError, match=r"expected|is not one of"):
+        read(*arguments)

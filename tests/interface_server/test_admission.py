@@ -1,0 +1,51 @@
+"""Who may come in: counts and rates."""
+
+from interface_server.listening.admission import Admission
+
+
+def door(most: int = 0, each: int = 0, rate: float = 0.0) -> Admission:
+    return Admission(most, each, rate, lambda host: host == "10.0.0.1")
+
+
+def test_no_more_than_the_most_are_in() -> None:
+    """Whoever leaves makes room; 0 is no bound."""
+    bounded = door(most=2)
+    assert [bounded.enter(), bounded.enter(), bounded.enter()] == [True, True, False]
+    bounded.leave()
+    assert bounded.enter()
+    assert all(door().enter() for _ in range(100))
+
+
+def test_an_address_has_its_own_bound() -> None:
+    """IPv6 counts by /64; proxies and peers without an address are not counted."""
+    bounded = door(each=2)
+    key = bounded.enter_from("192.0.2.1")
+    assert key
+    assert bounded.enter_from("192.0.2.1") == key
+    assert bounded.enter_from("192.0.2.1") is None
+    assert bounded.enter_from("192.0.2.2")
+    bounded.leave_from(key)
+    assert bounded.enter_from("192.0.2.1") == key
+    assert bounded.enter_from("2001:db8::1") == bounded.enter_from("2001:db8::ffff:0:0:2%eth0")
+    assert bounded.enter_from("2001:db8::3") is None
+    assert bounded.enter_from("2001:db8:0:1::3")
+    assert [bounded.enter_from("10.0.0.1") for _ in range(3)] == ["", "", ""]
+    assert bounded.enter_from(None) == ""
+
+
+def test_a_seconds_worth_may_come_at_once_and_then_only_the_rate() -> None:
+    """The wait is as long as until the next one may come."""
+    bounded = door(rate=4)
+    assert [bounded.wait_s(100.0) for _ in range(4)] == [0.0] * 4
+    assert bounded.wait_s(100.0) == 0.25
+    assert bounded.wait_s(100.25) == 0.0
+    assert bounded.wait_s(100.25) == 0.25
+    assert [bounded.wait_s(200.0) for _ in range(5)] == [0.0] * 4 + [0.25]
+
+
+def test_a_rate_below_one_lets_one_in_at_a_time() -> None:
+    """Half a connection a second is one every two seconds."""
+    bounded = door(rate=0.5)
+    assert bounded.wait_s(10.0) == 0.0
+    assert bounded.wait_s(10.0) == 2.0
+    assert bounded.wait_s(12.0) == 0.0
