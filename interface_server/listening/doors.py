@@ -87,8 +87,10 @@ class Wire(tcp.Server):
         The inherited one repeats interrupted calls itself, which Python does (PEP 475): it takes
         twice as long.
         """
+        # More at once would fill the kernel's buffer, which empties unseen: a slow reader stalls.
+        piece = data if len(data) <= self.SEND_LIMIT else memoryview(data)[: self.SEND_LIMIT]
         try:
-            return self.socket.send(data)
+            return self.socket.send(piece)
         except BlockingIOError:
             return 0
         except OSError as error:
