@@ -4,7 +4,7 @@ Knows frames, windows and HPACK through h2 alone; knows no request and no transp
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -15,6 +15,7 @@ from h2.settings import SettingCodes, Settings
 from hpack import Decoder
 from hyperframe.frame import GoAwayFrame
 
+from interface_server.http2.fields import FieldEncoder
 from interface_server.http2.frames import Fault
 from shared.messages import Headers
 
@@ -22,9 +23,6 @@ CONNECTION_WINDOW = 1024 * 1024
 """Bytes that a client may send ahead on all streams; each stream's own window is the bound of what
 waits for workers, so this one is given back at once. Ours.
 """
-
-ENCODER_TABLE = 4096
-"""The largest HPACK table that is kept for a client, which may ask for gigabytes; HTTP/2's own."""
 
 LENGTH = b"\x00content-length"
 """Content-Length among the fields that h2 gives: h2 would end the connection for a wrong one."""
@@ -75,6 +73,7 @@ class Engine:
             normalize_outbound_headers=False,
         )
         self._h2 = h2 = _Connection(config)
+        h2.encoder = cast(Any, FieldEncoder())
         h2.decoder = _Decoder()
         h2.decoder.max_header_list_size = max_fields
         h2.local_settings = Settings(
@@ -106,12 +105,6 @@ class Engine:
             if error.error_code == ErrorCodes.ENHANCE_YOUR_CALM:
                 cause = "h2_flood"
             return (), Fault(int(error.error_code), cause, type(error).__name__)
-
-    def settings_changed(self) -> None:
-        """The client said its settings: its wish for a large table is not followed."""
-        encoder = self._h2.encoder
-        if encoder.header_table_size > ENCODER_TABLE:
-            encoder.header_table_size = ENCODER_TABLE
 
     def send_head(self, stream_id: int, fields: Headers, is_end: bool) -> None:
         """Send a head. Raises: ProtocolError when the stream is over."""

@@ -108,7 +108,6 @@ class Streams:
             elif kind is events.StreamReset:
                 self._was_reset(event)
             elif kind is events.RemoteSettingsChanged:
-                self._engine.settings_changed()
                 self._sender.opened(0)
             elif kind is events.TrailersReceived:
                 self._gate.give("header_blocks")

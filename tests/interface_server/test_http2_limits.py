@@ -9,7 +9,6 @@ from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from interface_server.http2.engine import ENCODER_TABLE, Engine
 from interface_server.http2.frames import PREFACE
 from interface_server.settings import Mount
 from shared.messages import HttpRequest
@@ -247,12 +246,3 @@ async def test_honest_use_meets_no_bound() -> None:
                 assert (await client.answer(stream))[0] == 200
         assert len(client.of(HeadersFrame)) == 720
         assert not client.is_closed
-
-
-def test_a_table_is_kept_no_larger_than_needed() -> None:
-    """A client may ask for headers to be remembered past any bound (HPACK); they are not."""
-    engine = Engine(10, 65536, 65536)
-    settings = raw(4, 0, 0, b"\0\1\x7f\xff\xff\xff")
-    assert engine.receive(PREFACE + settings)[1] is None
-    engine.settings_changed()
-    assert engine._h2.encoder.header_table_size == ENCODER_TABLE
