@@ -264,8 +264,7 @@ class Stream:
         parts, answer, head = self._owner.parts, self._answer, self._head
         if answer is None or head is None:
             return
-        exchange = RunningExchange(parts.gateway, answer, head, self._clock, parts.budget)
-        self._exchange = answer.exchange = exchange
+        self._exchange = exchange = parts.exchange(answer, head)
         self._owner.watch(self._clock.seconds() + self._settings.http_timeout_s)
         exchange.start(body, channel, size)
 

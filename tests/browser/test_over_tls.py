@@ -1,8 +1,11 @@
 """The board over HTTPS, with a certificate that a browser has to be told to take."""
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
@@ -35,3 +38,29 @@ def test_a_post_over_tls_appears_at_once(
     arrived = bela.locator("#posts .post").nth(1)
     expect(arrived).to_contain_text("With a picture.", timeout=5000)
     expect(arrived.locator("a.pic img")).to_have_js_property("complete", True)
+
+
+def test_a_browser_speaks_http2_for_pages_and_sockets(
+    secure: Stack, reader: Callable[..., Page]
+) -> None:
+    """Not one connection of HTTP/1.1 is made: the sockets are streams too (RFC 8441)."""
+    before = _connections(secure)
+    anna, bela = reader(ignore_https_errors=True), reader(ignore_https_errors=True)
+    address = start_thread(anna, f"https://127.0.0.1:{secure.port}", "Over HTTP/2", "First.")
+    bela.goto(address)
+    expect(bela.locator("#live")).to_have_text("Live")
+    reply(anna, "Over a stream.")
+    expect(bela.locator("#posts .post").nth(1)).to_contain_text("Over a stream.", timeout=5000)
+    spoken = "performance.getEntriesByType('navigation')[0].nextHopProtocol"
+    assert bela.evaluate(spoken) == "h2"
+    after = _connections(secure)
+    assert after["http2"] > before["http2"]
+    assert after["websocket"] > before["websocket"]
+    assert after["http1"] == before["http1"]
+
+
+def _connections(stack: Stack) -> Counter[str]:
+    """How many the server has opened, by protocol."""
+    text = httpx.get(f"http://127.0.0.1:{stack.metrics_ports[0]}/metrics").text
+    found = re.findall(r'connections_opened_total\{protocol="(\w+)"\} (\S+)', text)
+    return Counter({protocol: int(float(count)) for protocol, count in found})
