@@ -153,7 +153,8 @@ class Socket:
         reply = broadcast.ws_reply
         state = self._session.state
         if state is State.OPEN and reply.close is None:
-            frame = broadcast.ws_frame_for(self._wire.window)
+            window = self._wire.window
+            frame = broadcast.ws_frame_for(window) if window else broadcast.ws_frame
             if frame:
                 self._wire.write_frame(frame)
         elif state is State.CONNECTING and broadcast.position is not None:
