@@ -225,6 +225,7 @@ class Service:
             self._http.proxies.peer(seen, parsed.headers),
             self.new_reply_channel(),
             self.settings.root_path,
+            self.new_request_id(),
         )
         protocol = self._socket_class(
             *(self._reactor, self._socket_factory, self, connect, self._limits),

@@ -29,7 +29,9 @@ def check_handshake(head: RequestHead, peer: Peer, origins: tuple[str, ...]) -> 
     check_origin(head, peer, origins)
 
 
-def ws_connect(head: RequestHead, peer: Peer, reply_channel: str, root_path: str = "") -> WsConnect:
+def ws_connect(
+    head: RequestHead, peer: Peer, reply_channel: str, root_path: str = "", request_id: str = ""
+) -> WsConnect:
     """The event that asks a worker about this handshake."""
     return WsConnect(
         reply_channel,
@@ -41,6 +43,7 @@ def ws_connect(head: RequestHead, peer: Peer, reply_channel: str, root_path: str
         peer.client,
         peer.server,
         offered_subprotocols(head),
+        request_id=peer.request_id or request_id,
     )
 
 

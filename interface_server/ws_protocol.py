@@ -105,10 +105,11 @@ class SocketProtocol(Protocol):  # type: ignore[misc]  # its base is untyped on 
         answer, self._answer = self._answer, None
         if answer is None:
             return
-        if self.window == NO_DEFLATE:
-            answer.callback(subprotocol)
-        else:
-            answer.callback((subprotocol, {"Sec-WebSocket-Extensions": terms(self.window)}))
+        headers = {"X-Request-ID": self.socket.request_id}
+        if self.window != NO_DEFLATE:
+            headers["Sec-WebSocket-Extensions"] = terms(self.window)
+        answer.callback((subprotocol, headers))
+        if self.window != NO_DEFLATE:
             self._perMessageCompress = Inflater(self.maxMessagePayloadSize)
         self.http_headers = self.http_request_data = self.http_response_data = None
         early, self._early = self._early, b""
@@ -237,7 +238,8 @@ class SocketProtocol(Protocol):  # type: ignore[misc]  # its base is untyped on 
     ) -> None:
         """Refuse a handshake; the reason, which may quote the peer, stays out."""
         header, now = self._gateway.settings.server_header, self._gateway.wall_clock()
-        self.sendData(refusal(code, DateAndServer(header).at(now), responseHeaders or ()))
+        more = (("x-request-id", self.socket.request_id), *(responseHeaders or ()))
+        self.sendData(refusal(code, DateAndServer(header).at(now), more))
 
     def _fail_connection(self, code: int = PROTOCOL_ERROR, reason: str = "") -> None:
         """The peer broke a rule: tell it, and read nothing more of what it says.

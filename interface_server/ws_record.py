@@ -16,12 +16,13 @@ log = get_logger("websocket")
 class SocketRecord:
     """The words for each turn in the life of the socket that `connect` asks for."""
 
-    __slots__ = ("_cause", "_client", "_code", "_gateway", "_is_accepted", "path")
+    __slots__ = ("_cause", "_client", "_code", "_gateway", "_is_accepted", "path", "request_id")
 
     def __init__(self, gateway: Gateway, connect: WsConnect) -> None:
         self._gateway = gateway
         self._client = connect.client
         self.path = connect.path
+        self.request_id = connect.request_id
         self._is_accepted = False
         self._cause = ""
         self._code = 0
@@ -49,12 +50,13 @@ class SocketRecord:
     def failed(self, code: int, cause: str, detail: str) -> None:
         """The peer broke a rule; `detail` says which, and quotes nothing of the peer's."""
         self.closing(code, cause)
-        log.info("websocket_failed", path=self.path, code=code, cause=cause, detail=detail)
+        facts = {"code": code, "cause": cause, "detail": detail}
+        log.info("websocket_failed", path=self.path, **facts, request_id=self.request_id)
 
     def fell_silent(self) -> None:
         """The peer answered no ping."""
         self.closing(VANISHED, "ping_timeout")
-        log.info("websocket_ping_timeout", path=self.path)
+        log.info("websocket_ping_timeout", path=self.path, request_id=self.request_id)
         self._gateway.count("websocket_ping_timeouts")
 
     def ended(self, code: int) -> None:
@@ -66,4 +68,6 @@ class SocketRecord:
         self._line("DISCONNECT", self._code, self._cause)
 
     def _line(self, event: str, code: int | None = None, cause: str = "") -> None:
-        self._gateway.access_log.websocket(event, self.path, self._client, "", code, cause)
+        self._gateway.access_log.websocket(
+            event, self.path, self._client, self.request_id, code, cause
+        )

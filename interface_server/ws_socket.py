@@ -91,6 +91,11 @@ class Socket:
         self._doing: list[step.Action] | None = None
         self._held: list[WsReply] = []
 
+    @property
+    def request_id(self) -> str:
+        """What names its handshake."""
+        return self._record.request_id
+
     def shake_hands(self, connect: WsConnect) -> None:
         """A valid handshake came: ask a worker."""
         self._record.began()
@@ -242,7 +247,7 @@ class Socket:
                 self._wire.resume_reading()
             case step.Report(level, event, facts):
                 write = log.error if level == "error" else log.warning
-                write(event, path=self._record.path, **dict(facts))
+                write(event, path=self._record.path, **dict(facts), request_id=self.request_id)
             case step.Count(what):
                 self._gateway.count(what)
             case step.End():

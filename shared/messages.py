@@ -75,7 +75,10 @@ class ResponseChunk(NamedTuple):
 
 
 class WsConnect(NamedTuple):
-    """A handshake that a worker must accept or refuse; sent on `websocket.connect`, order 0."""
+    """A handshake that a worker must accept or refuse; sent on `websocket.connect`, order 0.
+
+    `request_id` (Ours) names the handshake in its response and in log lines.
+    """
 
     reply_channel: str
     path: str
@@ -87,6 +90,7 @@ class WsConnect(NamedTuple):
     server: Address | None = None
     subprotocols: tuple[str, ...] = ()
     order: int = 0
+    request_id: str = ""
 
 
 class WsReceive(NamedTuple):

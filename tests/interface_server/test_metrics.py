@@ -12,6 +12,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
+from websockets.sync.client import connect
 
 from interface_server.seeing.exposition import PREFIX, ServerCollector
 from interface_server.seeing.figures import Figures
@@ -169,3 +170,14 @@ def test_no_client_makes_the_figures_grow() -> None:
         Answered.method = f"M{number}"
         figures.answered(Answered(), 200, 0.1, 0.1)  # type: ignore[arg-type]
     assert figures.requests() == {("other", 200): 100}
+
+
+def test_a_handshake_has_an_id_too(seen: ServerProcess) -> None:
+    """The 101 has it in its head, and so have the lines of the socket's life."""
+    with connect(seen.ws + "/socket", proxy=None) as client:
+        assert client.response is not None
+        named = client.response.headers["x-request-id"]
+    line = seen.part.wait_for(rf'\{{.*"websocket_disconnect".*"request_id": "{named}".*\}}')[0]
+    said = json.loads(line)
+    assert (said["code"], said["cause"]) == (1000, "peer")
+    assert f'{PREFIX}websockets_closed_total{{"cause": "peer", "code": "1000"}}' in samples(seen)
