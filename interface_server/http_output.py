@@ -14,6 +14,11 @@ from shared.logs import get_logger
 PIECE = 128 * 1024
 """Bytes handed over at a time: what Twisted gives the kernel in one call."""
 
+MAX_PIECES = 4
+"""Pieces that go out in one turn of the reactor, half a megabyte: some 0.3 ms of the others' time;
+ours. Those before the last go straight to the kernel: what Twisted's buffer holds it copies once
+more."""
+
 _log = get_logger("interface_server.http")
 
 
@@ -105,11 +110,19 @@ class Output:
     def resumeProducing(self) -> None:  # noqa: N802  the interface's name
         """The transport holds nothing: give it the next piece, or go back to the direct way."""
         self.behind_since = self._clock.seconds()
+        pieces = 0
         while self._queue:
             piece = self._next_piece()
-            if piece:
-                self._transport.write(piece)
-                return
+            if not piece:
+                continue
+            pieces += 1
+            if self._write_now is not None and pieces < MAX_PIECES:
+                sent = self._write_now(piece)
+                if sent == len(piece):
+                    continue
+                piece = piece[sent:] if isinstance(sent, int) else piece
+            self._transport.write(piece)
+            return
         self._catch_up()
 
     def _catch_up(self) -> None:

@@ -18,7 +18,7 @@ MARK = b"x-compress"
 """The header by which a response says `yes`; no client sees it."""
 
 SLICE = 32 * 1024
-"""Content that is coded in one go, 0.1 to 0.4 ms of the reactor's time; more is coded slice by
+"""Content that is coded in one go, 0.1 to 1 ms of the reactor's time; more is coded slice by
 slice, as its reader takes it. Ours."""
 
 MIN_SIZE = 512
