@@ -67,6 +67,8 @@ class Http2Connection(Protocol):
         self._parts.gateway.figures.connections["http2"] += 1
         self._parts.opened(self)
         sender.flush()
+        if self._parts.is_draining:  # its TLS handshake began before
+            self._ending.announce()
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Bytes came."""
@@ -99,6 +101,7 @@ class Http2Connection(Protocol):
         self._timer.stop()
         self._parts.closed(self)
         self._output.let_go()
+        self._engine.let_go()
         self.transport = None
         del self._wire
 

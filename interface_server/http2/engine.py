@@ -4,6 +4,7 @@ Knows frames, windows and HPACK through h2 alone; knows no request and no transp
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from h2.config import H2Configuration
@@ -61,7 +62,7 @@ class _Connection(H2Connection):
 class Engine:
     """One connection's frames; what they are to cause on the wire waits in `take_output`."""
 
-    __slots__ = ("_h2", "_processed", "goaway_sent")
+    __slots__ = ("_h2", "_is_over", "_processed", "goaway_sent")
 
     def __init__(self, streams: int, window: int, max_fields: int) -> None:
         config = H2Configuration(
@@ -87,6 +88,7 @@ class Engine:
         )
         h2.initiate_connection()
         h2.increment_flow_control_window(CONNECTION_WINDOW - 65535)
+        self._is_over = False
         self._processed = 0
         self.goaway_sent = False
 
@@ -120,10 +122,9 @@ class Engine:
 
     def reset(self, stream_id: int, code: int) -> None:
         """End a stream; nothing where it is over."""
-        try:
-            self._h2.reset_stream(stream_id, code)
-        except StreamClosedError:
-            return
+        if not self._is_over:
+            with suppress(StreamClosedError):
+                self._h2.reset_stream(stream_id, code)
 
     def processed(self, size: int) -> None:
         """`size` bytes came on some stream: the connection's window is opened by them."""
@@ -134,13 +135,18 @@ class Engine:
 
     def open_window(self, stream_id: int, size: int) -> None:
         """Let the client send `size` bytes more on a stream; nothing where it is over."""
-        stream = self._h2.streams.get(stream_id)
+        stream = None if self._is_over else self._h2.streams.get(stream_id)
         if stream is not None and stream.open:
             self._h2.increment_flow_control_window(size, stream_id)
 
     def ping(self, word: bytes) -> None:
         """Ask for eight bytes back."""
         self._h2.ping(word)
+
+    def let_go(self) -> None:
+        """The connection is lost: what fills h2 would stay until the next garbage collection."""
+        self._is_over = True
+        vars(self._h2).clear()
 
     def take_output(self) -> bytes:
         """The bytes to send now."""

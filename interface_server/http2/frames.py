@@ -109,7 +109,8 @@ class FrameGate:
 
     def __init__(self, max_block: int, now: float) -> None:
         self._max_block = max_block
-        self._rates = {kind: Rate(*rate, now) for kind, rate in RATES.items()}
+        self._rates: dict[str, Rate] = {}
+        """Made with the first of each kind: most connections are idle and send few."""
         self._left = len(PREFACE)
         self._head = b""
         self._is_first = True
@@ -164,13 +165,18 @@ class FrameGate:
 
     def take(self, kind: str, now: float) -> Fault | None:
         """Count something of a kind of RATES; a fault when it came too often."""
-        if self._rates[kind].take(now):
+        rate = self._rates.get(kind)
+        if rate is None:
+            rate = self._rates[kind] = Rate(*RATES[kind], now)
+        if rate.take(now):
             return None
         return Fault(ENHANCE_YOUR_CALM, "h2_flood", f"too many {kind}")
 
     def give(self, kind: str, count: int = 1) -> None:
         """What came of a kind had its use."""
-        self._rates[kind].give(count)
+        rate = self._rates.get(kind)
+        if rate is not None:
+            rate.give(count)
 
     def _frame(self, head: bytes, now: float) -> Fault | None:
         size, kind, flags = int.from_bytes(head[:3], "big"), head[3], head[4]

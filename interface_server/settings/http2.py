@@ -8,6 +8,14 @@ import click
 from interface_server.settings.options import KIB, setting, size
 
 
+def window(value: str | int) -> int:
+    """A size that HTTP/2 has windows of. Raises: click.BadParameter."""
+    number = size(value)
+    if not 16 * KIB <= number < 2**31:
+        raise click.BadParameter(f"expected 16k to 2147483647 bytes, got {value!r}")
+    return number
+
+
 @dataclass(frozen=True)
 class Http2Settings:
     """Sizes in bytes."""
@@ -33,5 +41,8 @@ class Http2Settings:
         "have included.",
     )
     http2_window: int = setting(
-        256 * KIB, size, "Bytes of one request's body that a client may send ahead of the workers."
+        256 * KIB,
+        window,
+        "Bytes of one request's body that a client may send ahead of the layer.",
+        metavar="BYTES",
     )

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import httpx
 import pytest
 
 from channel_layer.layer import Entry, Operation
@@ -149,6 +150,26 @@ def test_a_socket_whose_window_is_shut_is_closed_alone(
     wire.gives_window = True
     assert wire.get("/healthz") == 200
     wire.leave()
+
+
+def test_another_client_is_served(h2_server: ServerProcess, redis_url: str) -> None:
+    """httpx asks for pages side by side on one connection, and sends a body."""
+
+    def answer(message: dict[str, object], _: Entry) -> list[Operation]:
+        said = f"{message['method']} {message['path']} {message['http_version']}"
+        return [reply(message, status=200, content=said.encode())]
+
+    worker = ToyWorker(redis_url, PREFIX, {"http.request": answer})
+    with httpx.Client(http1=False, http2=True, base_url=h2_server.http) as client:
+        for number in range(20):
+            response = client.post(f"/{number}", content=b"x" * 100_000)
+            assert (response.http_version, response.text) == ("HTTP/2", f"POST /{number} 2")
+    worker.stop()
+
+
+def test_http1_is_spoken_beside_it(h2_server: ServerProcess) -> None:
+    """On the same port, told apart by the first bytes."""
+    assert httpx.get(h2_server.http + "/healthz").http_version == "HTTP/1.1"
 
 
 def test_a_stop_closes_sockets_over_http2(redis_url: str) -> None:
