@@ -1,9 +1,11 @@
 """Every target, fuzzed: briefly in each run, for as long as `--fuzz SECONDS` says on demand."""
 
 import importlib.util
+import itertools
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -25,10 +27,8 @@ def test_what_the_target_holds_is_so_for_bytes_near_to_good_ones(
     """Seeds, and seeds after some edits, break nothing."""
     for seed in target.seeds:
         target.check(seed)
-    fuzz(target, BRIEFLY)
-    end = time.monotonic() + fuzz_seconds
-    while time.monotonic() < end:
-        fuzz(target, 50 * BRIEFLY)
+    for turn in seconds_over(fuzz_seconds):
+        fuzz(target, 50 * BRIEFLY if turn else BRIEFLY)
 
 
 @pytest.mark.parametrize(("name", "found"), FINDS)
@@ -44,6 +44,16 @@ def test_bytes_that_reach_new_code_break_nothing(name: str, fuzz_seconds: float)
     """The same with atheris, which prefers bytes that reach code that none reached before."""
     command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", f"{fuzz_seconds:.0f}"]
     subprocess.run(command, check=True, timeout=fuzz_seconds + 100)
+
+
+def seconds_over(seconds: float) -> Iterator[int]:
+    """Turns by number: the first, and more until so many seconds are over."""
+    end = time.monotonic() + seconds
+    yield 0
+    for turn in itertools.count(1):
+        if time.monotonic() > end:
+            return
+        yield turn
 
 
 def fuzz(target: Target, examples: int) -> None:
