@@ -7,8 +7,9 @@ usage() {
 Usage: ./run_tests.sh [pytest arguments]
 
 Makes the virtual environment if there is none, then runs ruff, mypy, import-linter and pytest.
-Chromium (browser tests) and PostgreSQL (store tests) come from the system's packages: they are
-installed when this runs as root on a system with apt-get, else their tests are skipped and named.
+Chromium (browser tests), PostgreSQL (store tests), nginx and systemd (tests of deploy/) come from the
+system's packages: they are installed when this runs as root on a system with apt-get, else their
+tests are skipped and named.
 With CI=true nothing may be skipped: whatever is missing is a failure.
 
   ./run_tests.sh                        everything; tests that may share the machine run side by side
@@ -37,6 +38,10 @@ find_postgres() {
     done
     command -v initdb >/dev/null && dirname "$(command -v initdb)"
 }
+
+find_nginx() { command -v nginx || PATH=$PATH:/usr/sbin command -v nginx; }
+
+find_systemd() { command -v systemd-socket-activate; }
 
 install_packages() {
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
@@ -76,6 +81,8 @@ make_environment test,postgres || { say "the virtual environment could not be ma
 bin=$(dirname "$python")
 provide Chromium find_chromium chromium
 provide PostgreSQL find_postgres postgresql
+provide nginx find_nginx nginx
+provide systemd find_systemd systemd
 CHROMIUM=$(find_chromium)
 export CHROMIUM
 
