@@ -64,7 +64,12 @@ class RawSocket:
         self.wire.sendall(b"".join(frames))
 
     def frame(self) -> Frame | None:
-        """The next frame; None behind the last one."""
+        """The next frame; None behind the last one. Pings are answered and passed over."""
+        while (came := self._next()) is not None and came.opcode == PING:
+            self.send(frame(PONG, came.payload))
+        return came
+
+    def _next(self) -> Frame | None:
         while not self._is_whole() and self._read():
             pass
         if not self._unread:
