@@ -16,7 +16,7 @@ from shared.errors import ConfigurationError
 from shared.logs import configure_logging
 from shared.settings import LayerSettings, LogSettings, layer_options, log_options
 
-_HELP = """Hold the browsers' connections: HTTP/1.1 and WebSocket on one port.
+_HELP = """Hold the browsers' connections: HTTP/1.1, HTTP/2 and WebSocket on one port.
 
 Requests and sockets' events go to the workers through the channel layer, at the Redis or Valkey
 server of --redis-url; replies come back the same way. Mounted folders, /healthz and /readyz are
