@@ -24,6 +24,9 @@ from interface_server.wires import TcpTransport
 from shared.logs import get_logger
 from shared.messages import Headers
 
+LEAST_MESSAGE = 6
+"""Bytes of a client's smallest WebSocket frame: no flood, since sockets bound their own."""
+
 REFUSED_STREAM = 0x7
 """Nothing was done: the client may send it again. Source: RFC 9113 section 8.7."""
 
@@ -211,6 +214,8 @@ class Streams:
         size = event.flow_controlled_length
         self._engine.processed(size)
         data = event.data
+        if len(data) >= LEAST_MESSAGE and type(self._open.get(event.stream_id)) is Tunnel:
+            self._gate.give("small_data")
         self._with_stream(event.stream_id, lambda stream: stream.content(data, size))
 
     def _with_stream(self, stream_id: int, act: Callable[[Any], None]) -> None:

@@ -234,6 +234,19 @@ async def test_a_slow_body_is_answered_with_408() -> None:
 
 
 @ensureDeferred
+async def test_a_busy_socket_is_no_flood() -> None:
+    """Its messages are small and many; sockets have bounds of their own."""
+    head = ((b":protocol", b"websocket"), *fields(b"/", b"CONNECT"))
+    async with serving_h2(never) as (site, connect):
+        client = await connect()
+        stream = client.ask((*head, (b"sec-websocket-version", b"13")), is_end=False)
+        for _ in range(8):
+            client.send(raw(0, 0, stream, bytes(10)) * 1000)
+            assert (await client.get(b"/healthz"))[0] == 200
+        assert len(site.upgrades) == 1
+
+
+@ensureDeferred
 async def test_honest_use_meets_no_bound() -> None:
     """Hundreds of requests in a row, window updates for each and a cancelled one now and then."""
     async with serving_h2(kilobyte) as (_, connect):
