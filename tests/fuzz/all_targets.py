@@ -1,12 +1,24 @@
 """All targets by name, and what they once found. Imports every module that has targets."""
 
-from tests.fuzz import targets_connections, targets_fields, targets_http1, targets_messages
+from tests.fuzz import (
+    targets_connections,
+    targets_fields,
+    targets_http1,
+    targets_messages,
+    targets_proxies,
+)
 from tests.fuzz.target import Target
 
+MODULES = (
+    targets_http1,
+    targets_connections,
+    targets_fields,
+    targets_messages,
+    targets_proxies,
+)
+
 TARGETS: dict[str, Target] = {
-    target.name: target
-    for module in (targets_http1, targets_connections, targets_fields, targets_messages)
-    for target in module.TARGETS
+    target.name: target for module in MODULES for target in module.TARGETS
 }
 
 FINDS: tuple[tuple[str, bytes], ...] = (

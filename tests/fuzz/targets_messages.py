@@ -3,11 +3,13 @@
 A worker is trusted no more than a client: whatever it packs is read or refused, never a crash.
 """
 
+import contextlib
 from collections.abc import Callable
 
 from channel_layer import entries
+from channel_layer.layer import Kind
 from shared import codec
-from shared.errors import ChannelsBoardError, InvalidMessage
+from shared.errors import InvalidMessage
 from shared.messages import (
     BodyChunk,
     HttpRequest,
@@ -43,6 +45,8 @@ SAMPLES = (
     WsReply("text", None, True, 1000, "a"),
     Receipt("done", True, b"state"),
 )
+TYPES = tuple(map(type, SAMPLES))
+KINDS = tuple(Kind)
 
 
 def check_messages(given: bytes) -> None:
@@ -53,17 +57,26 @@ def check_messages(given: bytes) -> None:
         except InvalidMessage as error:
             expect(bool(str(error)) and len(str(error)) < 2000, error)
             continue
-        if isinstance(message, tuple) and type(message) in codec._FIELDS:
-            again = codec.encode(message)  # type: ignore[arg-type]
+        if isinstance(message, TYPES):
+            again = codec.encode(message)
             expect(repr(decode(again)) == repr(message), message)  # a NaN is not equal to itself
 
 
 def check_entries(given: bytes) -> None:
-    """An entry of a list is refused with a word, or read."""
-    try:
-        entries.decode(given)
-    except ChannelsBoardError as error:
-        expect(bool(str(error)), error)
+    """An entry of a list, and what its kind says of it, is refused with a word, or read.
+
+    The first byte says which kind, the rest is the payload; the same bytes are a whole entry too.
+    """
+    kind = KINDS[given[0] % len(KINDS)] if given else Kind.MESSAGE
+    packed = entries.header(1, 2, 3, 4, 1, kind, 0) + entries.tail("a", "b", given[1:])
+    for whole in (given, packed):
+        try:
+            entry = entries.parse(whole)
+            for read in (entries.joining, entries.group_message, entries.replay):
+                with contextlib.suppress(InvalidMessage):
+                    read(entry)
+        except InvalidMessage as error:
+            expect(whole is given and len(str(error)) < 2000, error)
 
 
 _WORDS = (
@@ -75,4 +88,15 @@ _WORDS = (
 
 TARGETS = (
     Target("messages", check_messages, [codec.encode(sample) for sample in SAMPLES], _WORDS),
+    Target(
+        "entries",
+        check_entries,
+        [
+            b"\x00payload",
+            b"\x03group\0presence\0user",
+            b"\x01\x05epoch" + bytes(7) + b"\x05\x00\x01\x01xmessage",
+            b"\x04\x01g\x05epoch" + bytes(8) + b"\x01" + bytes(8) + b"\0\1\0\0\0\2ab",
+        ],
+        (b"\0", b"\xff\xff", b"\x05epoch", b"\0\1", b"\xff\xff\xff\xff", b"\xc3\xa9", b"!a"),
+    ),
 )
