@@ -96,6 +96,11 @@ class Socket:
         """What names its handshake."""
         return self._record.request_id
 
+    @property
+    def is_with_workers(self) -> bool:
+        """Whether workers were told of it and it is not over for them."""
+        return self._session.state not in (State.NEW, State.ENDED)
+
     def shake_hands(self, connect: WsConnect) -> None:
         """A valid handshake came: ask a worker."""
         self._record.began()

@@ -72,6 +72,9 @@ class Stream:
         "output",
     )
 
+    is_with_workers = False
+    """What workers have of it is told by `awaited`."""
+
     def __init__(self, owner: StreamOwner, stream_id: int, is_receiving: bool) -> None:
         self._owner = owner
         self.hsts = owner.parts.hsts

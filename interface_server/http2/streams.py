@@ -76,6 +76,8 @@ class Streams:
         self._seen = seen
         self._open: dict[int, Stream | Tunnel] = {}
         self._ghosts: set[Ghost] = set()
+        self._left_sockets: list[Stream | Tunnel] = []
+        """Sockets whose client left them, which workers may still have."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -130,7 +132,7 @@ class Streams:
                 continue
             if stream.is_receiving:  # Source: RFC 9113 section 8.1
                 self._engine.reset(stream_id, NO_ERROR)
-            stream.give_up()
+            self._given_up(stream)
             self._gate.give("resets")
             self._has_less(self._clock.seconds())
 
@@ -185,7 +187,7 @@ class Streams:
         if self._owner.is_past_last(stream_id):
             self._engine.reset(stream_id, REFUSED_STREAM)
             return
-        if len(self._open) + len(self._ghosts) >= self._settings.http2_streams:
+        if self._is_full():
             self._count("h2_stream_refused")
             self._end_for_fault(stream_id, REFUSED_STREAM)
             return
@@ -262,13 +264,28 @@ class Streams:
             return
         awaited = stream.awaited
         self._sender.forget(stream.output)
-        stream.give_up()
+        self._given_up(stream)
         now = self._clock.seconds()
         if awaited is not None:
             due_at = now + self._settings.http_timeout_s
             self._ghosts.add(Ghost(self.parts.gateway, awaited, due_at, self._ghosts.discard))
             self._owner.watch(due_at)
         self._has_less(now)
+
+    def _given_up(self, stream: Stream | Tunnel) -> None:
+        stream.give_up()
+        if stream.is_with_workers:
+            self._left_sockets = [stream, *self._unfinished_sockets()]
+
+    def _unfinished_sockets(self) -> list[Stream | Tunnel]:
+        return [left for left in self._left_sockets if left.is_with_workers]
+
+    def _is_full(self) -> bool:
+        """Whether there is as much as may be, what workers have of lost streams included."""
+        room = self._settings.http2_streams - len(self._open) - len(self._ghosts)
+        if len(self._left_sockets) >= room:
+            self._left_sockets = self._unfinished_sockets()
+        return len(self._left_sockets) >= room
 
     def _has_less(self, now: float) -> None:
         if not self._open:

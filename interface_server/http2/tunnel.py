@@ -62,6 +62,11 @@ class Tunnel:
         self.path = head.path
         self.protocol = parts.gateway.upgraded(self, request.raw, b"", seen)
 
+    @property
+    def is_with_workers(self) -> bool:
+        """Whether workers have the socket, or will: also when its client left it."""
+        return self.protocol is not None and self.protocol.socket.is_with_workers
+
     # What the connection says
 
     def content(self, content: bytes, size: int) -> None:
@@ -79,7 +84,9 @@ class Tunnel:
     def ended(self) -> None:
         """The client's side is over, which ends a WebSocket."""
         self.is_receiving = False
-        if not self._early:
+        if self._head is not None:  # no head was sent that content could end behind
+            self._owner.reset(self.output.stream_id, CANCEL, "http.h2_socket_cut")
+        elif not self._early:
             self._finish()
 
     def give_up(self) -> None:

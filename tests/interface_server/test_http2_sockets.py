@@ -10,6 +10,7 @@ import pytest
 from channel_layer.layer import Entry, Operation
 from tests.interface_server.h2_socket import H2Sockets
 from tests.interface_server.real_server import (
+    SOCKET_CHANNELS,
     Handler,
     ServerProcess,
     ToyWorker,
@@ -150,6 +151,33 @@ def test_a_socket_whose_window_is_shut_is_closed_alone(
     wire.gives_window = True
     assert wire.get("/healthz") == 200
     wire.leave()
+
+
+@pytest.mark.parametrize("leave", [H2Sockets.end, H2Sockets.reset])
+def test_a_handshake_that_is_left_counts_until_workers_have_it_no_more(
+    redis_url: str, leave: Callable[[H2Sockets, int], None]
+) -> None:
+    """Leaving makes no room for more than --http2-streams; that workers are done with it does."""
+    with ExitStack() as started:
+        prefix = f"h2left{leave.__name__}"
+        server = start_server(started, redis_url, prefix, "--h2c", "--http2-streams", "3")
+        wire = H2Sockets(server.address)
+        started.callback(wire.leave)
+        left = [wire.shake(f"/{number}") for number in range(3)]
+        server.wait_for_health(lambda said: said["sockets"] == 3)
+        for stream in left:
+            leave(wire, stream)
+        if leave is H2Sockets.end:
+            wire.until(lambda: all(wire.resets.get(stream) == 8 for stream in left))
+        stream = wire.shake("/refused")
+        wire.until(lambda: wire.resets.get(stream) == 7)
+        assert server.health()["sockets"] == 3
+        worker = ToyWorker(redis_url, prefix, dict.fromkeys(SOCKET_CHANNELS, accept))
+        started.callback(worker.stop)
+        server.wait_for_health(lambda said: said["sockets"] == 0)
+        assert len(worker.of("websocket.connect")) == 3
+        stream = wire.open("/more")
+        assert wire.heads[stream][":status"] == "200"
 
 
 def test_another_client_is_served(h2_server: ServerProcess, redis_url: str) -> None:
