@@ -237,7 +237,7 @@ def _handfuls(lines: list[str]) -> Iterator[str]:
 
 
 def _json_line(_: Any, __: str, event: EventDict) -> str:
-    return json.dumps(_ordered(event), default=str, ensure_ascii=False)
+    return _quoted(_ordered(event))
 
 
 def _text_line(_: Any, __: str, event: EventDict) -> str:
@@ -259,7 +259,15 @@ def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else str(value)
     if text and _PLAIN.issuperset(text):
         return text
-    return json.dumps(text, ensure_ascii=False)
+    return _quoted(text)
+
+
+def _quoted(value: Any) -> str:
+    """As JSON that shows as one line: letters as they are, unless something in it ends lines or
+    moves a terminal's cursor, which JSON itself leaves alone past U+007E (U+0085, U+009B, U+2028).
+    """
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value, default=str)
 
 
 def _logged(text: str) -> str:

@@ -28,6 +28,9 @@ waits for workers, so this one is given back at once. Ours.
 LENGTH = b"\x00content-length"
 """Content-Length among the fields that h2 gives: h2 would end the connection for a wrong one."""
 
+_RENAMED = {b"content-length": LENGTH, LENGTH: b"\x00"}
+"""What a client may not say stays so: no other name of its own becomes Content-Length."""
+
 NEVER_LAST = 2**31 - 1
 """The last stream in a GOAWAY that says only that an end is near. Source: RFC 9113 section 6.8."""
 
@@ -41,7 +44,7 @@ class _Decoder(Decoder):
     def decode(self, data: bytes, raw: bool = False) -> Iterable[Any]:
         """The fields of a block."""
         fields = super().decode(data, raw)
-        return [(LENGTH, pair[1]) if pair[0] == b"content-length" else pair for pair in fields]
+        return [(_RENAMED.get(pair[0], pair[0]), pair[1]) for pair in fields]
 
 
 class _Connection(H2Connection):

@@ -4,6 +4,7 @@ Turns that protocol's HTTP/1.1 answer into a head of HTTP/2 and counts windows; 
 looked at. Source: RFC 8441.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 
+from interface_server.http2.frames import MAX_FRAME
 from interface_server.http2.heads import StreamRequest, response_fields
 from interface_server.http2.outgoing import StreamOutput
 from interface_server.http2.stream import CANCEL, Deadline, StreamOwner
@@ -40,7 +42,7 @@ class Tunnel:
         self._producer: Any = None
         self._is_streaming = False
         self._head: bytes | None = b""
-        self._early: list[tuple[bytes, int]] = []
+        self._early: deque[tuple[bytes, int]] = deque()
         self._is_paused = False
         self._is_lost = False
         self._unopened = 0
@@ -71,11 +73,11 @@ class Tunnel:
 
     def content(self, content: bytes, size: int) -> None:
         """Bytes came."""
-        if self._is_paused:
-            self._early.append((content, size))
+        if self._is_paused and content:
+            self._keep(content, size)
             return
         self._unopened += size
-        if not self._is_lost:
+        if content and not self._is_lost:
             self.protocol.dataReceived(content)
         if self._unopened >= self._settings.http2_window // 4 and not self._is_paused:
             size, self._unopened = self._unopened, 0
@@ -142,7 +144,7 @@ class Tunnel:
         """Give it what came meanwhile, and go on."""
         self._is_paused = False
         while self._early and not self._is_paused:
-            self.content(*self._early.pop(0))
+            self.content(*self._early.popleft())
         if not self.is_receiving and not self._early:
             self._finish()
 
@@ -173,6 +175,13 @@ class Tunnel:
     def getHost(self) -> IAddress:  # noqa: N802
         """This end."""
         return self._host
+
+    def _keep(self, content: bytes, size: int) -> None:
+        """Hold bytes for later, small pieces in one: each would cost a hundred bytes more."""
+        if self._early and len(self._early[-1][0]) + len(content) <= MAX_FRAME:
+            last, last_size = self._early.pop()
+            content, size = last + content, last_size + size
+        self._early.append((content, size))
 
     def _emptied(self) -> None:
         if self._producer is not None and not self._is_lost:

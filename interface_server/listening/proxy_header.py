@@ -69,7 +69,7 @@ def _version_1(received: bytes) -> ProxyHeader | None:
         return ProxyHeader(end + 2)
     kind = ipaddress.IPv4Address if match[1] == b"4" else ipaddress.IPv6Address
     try:
-        hosts = [str(kind(match[at].decode("ascii"))) for at in (2, 3)]
+        hosts = [_text(kind(match[at].decode("ascii"))) for at in (2, 3)]
     except ValueError as error:
         raise BadProxyHeader("expected addresses of the family that is named") from error
     ports = int(match[4]), int(match[5])
@@ -96,6 +96,13 @@ def _version_2(received: bytes) -> ProxyHeader | None:
         return ProxyHeader(length)
     width = 4 if family == _TCP4 else 16
     ends = received[V2_FIXED : V2_FIXED + 2 * width + 4]
-    hosts = [str(ipaddress.ip_address(ends[at : at + width])) for at in (0, width)]
+    hosts = [_text(ipaddress.ip_address(ends[at : at + width])) for at in (0, width)]
     ports = [int.from_bytes(ends[at : at + 2], "big") for at in (2 * width, 2 * width + 2)]
     return ProxyHeader(length, False, (hosts[0], ports[0]), (hosts[1], ports[1]))
+
+
+def _text(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """An IPv4 address in IPv6 form as what it is: all of them share one /64, whose connections
+    would be counted together."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

@@ -63,7 +63,7 @@ def https_address(head: RequestHead, port: int) -> bytes | None:
     Host and query were checked with the head; the path is encoded anew.
     """
     named = next((value for name, value in head.headers if name == b"host"), b"")
-    host = named if named.endswith(b"]") else named.rpartition(b":")[0] or named
+    host = named if named.endswith(b"]") or b":" not in named else named.rpartition(b":")[0]
     if not host:
         return None
     authority = host if port == _HTTPS_PORT else b"%b:%d" % (host, port)

@@ -137,13 +137,18 @@ def _read_facts(path: str) -> Facts:
         raise ConfigurationError(
             "TLS needs the package 'cryptography': install channels-board[tls]"
         ) from error
-    with open(path, "rb") as file:
-        certificate = x509.load_pem_x509_certificates(file.read())[0]
     try:
+        with open(path, "rb") as file:
+            certificate = x509.load_pem_x509_certificates(file.read())[0]
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         names = found.value.get_values_for_type(x509.DNSName)
     except x509.ExtensionNotFound:
         names = []
+    except (OSError, ValueError, x509.UnsupportedGeneralNameType) as error:
+        # OpenSSL reads more forms than this library, and the file may have changed meanwhile.
+        raise ConfigurationError(
+            f"--tls-cert: expected a PEM CERTIFICATE with readable names in {path!r}, got: {error}"
+        ) from error
     expires = certificate.not_valid_after_utc.astimezone(UTC)
     since = datetime(1970, 1, 1, tzinfo=UTC)
     return Facts(tuple(name.lower() for name in names), (expires - since).total_seconds())

@@ -135,6 +135,7 @@ ALTERED = [
     Vector("8.2.1", "a blank in a name", with_field(b"x a", b"1"), f"reset {PROTOCOL}"),
     Vector("8.2.1", "an empty name", with_field(b"", b"1"), f"reset {PROTOCOL}"),
     Vector("8.2.1", "a colon in a name", with_field(b"x:a", b"1"), f"reset {PROTOCOL}"),
+    Vector("8.2.1", "zero in a name", with_field(b"\0content-length", b"0"), f"reset {PROTOCOL}"),
     Vector("8.2.1", "CR LF in a value", with_field(b"x", b"1\r\ny: 2"), f"reset {PROTOCOL}"),
     Vector("8.2.1", "LF in a value", with_field(b"x", b"1\ny: 2"), f"reset {PROTOCOL}"),
     Vector("8.2.1", "zero in a value", with_field(b"x", b"1\x00"), f"reset {PROTOCOL}"),

@@ -19,6 +19,17 @@ V2_TCP6 = (
     V2_SIGNATURE + b"\x21\x21\x00\x24" + b"\x20\x01\x0d\xb8" + b"\0" * 11 + b"\x01"
     b"" + b"\0" * 15 + b"\x01" + b"\x0f\xa0\x00\x50"
 )
+V2_MAPPED = (
+    V2_SIGNATURE
+    + b"\x21\x21\x00\x24"
+    + b"\0" * 10
+    + b"\xff\xff"
+    + bytes([203, 0, 113, 7])
+    + b"\0" * 10
+    + b"\xff\xff"
+    + bytes([10, 0, 0, 2])
+    + b"\x0f\xa0\x00\x50"
+)
 ENDS = (("203.0.113.7", 4000), ("10.0.0.2", 80))
 ENDS6 = (("2001:db8::1", 4000), ("::1", 80))
 
@@ -32,6 +43,8 @@ ENDS6 = (("2001:db8::1", 4000), ("::1", 80))
         (b"PROXY UNKNOWN ffff:f...f ffff 65535 65535\r\n", (False, None, None)),
         (V2_TCP4, (False, *ENDS)),
         (V2_TCP6, (False, *ENDS6)),
+        (b"PROXY TCP6 ::ffff:203.0.113.7 ::ffff:10.0.0.2 4000 80\r\n", (False, *ENDS)),
+        (V2_MAPPED, (False, *ENDS)),
         (V2_TCP4.replace(b"\x00\x0c", b"\x00\x10", 1) + b"\x04\x00\x01x", (False, *ENDS)),
         (V2_SIGNATURE + b"\x20\x00\x00\x00", (True, None, None)),
         (V2_SIGNATURE + b"\x20\x11\x00\x0c" + b"\1" * 12, (True, None, None)),

@@ -99,6 +99,8 @@ def test_what_cannot_be_used_is_refused_with_its_reason(
     locked = authority.issue("locked", password=b"secret")
     text = tmp_path / "text.pem"
     text.write_text("no certificate")
+    odd = tmp_path / "odd.pem"
+    odd.write_bytes(good.certificate.read_bytes().replace(b" CERT", b" TRUSTED CERT"))
     missing = tmp_path / "missing.pem"
     cases = [
         (Files(missing, good.key), "--tls-cert: cannot read '.*missing.pem': No such file"),
@@ -106,6 +108,7 @@ def test_what_cannot_be_used_is_refused_with_its_reason(
         (Files(good.certificate, other.key), "other.key' does not belong to the first certificate"),
         (Files(text, good.key), "expected a certificate in '.*text.pem' and its key"),
         (Files(good.certificate, text), "expected a certificate in '.*' and its key in '.*text"),
+        (Files(odd, good.key), "a PEM CERTIFICATE with readable names in '.*odd.pem', got: "),
         (locked, "a key without a password in '.*locked.key'"),
     ]
     for files, expected in cases:

@@ -41,6 +41,21 @@ def test_a_value_cannot_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None
     assert "\x1b" not in text
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("character", ["\x7f", "\x85", "\x9b", "\u2028", "\u202e", "\ud800"])
+def test_what_ends_lines_or_moves_a_cursor_is_escaped(
+    capsys: pytest.CaptureFixture[str], character: str, as_json: bool
+) -> None:
+    """A path with such a character makes one line of others; plain letters are shown."""
+    configure_logging(LogSettings("info", json=as_json))
+    get_logger("x").warning("refused", path=f"/a{character}forged", name="Zoë")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.isprintable()
+    assert f"\\u{ord(character):04x}forged" in line or f"\\u{ord(character):04X}forged" in line
+    get_logger("x").warning("greeted", name="Zoë")
+    assert "Zoë" in capsys.readouterr().err
+
+
 def test_a_logger_made_early_follows_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
     """A logger made before the settings were known obeys them afterwards."""
     log = get_logger("x")
