@@ -73,7 +73,7 @@ async def test_each_operation_has_its_own_verdict(twisted: TwistedLayer) -> None
     ]
     for wrong, error in (
         (Send("not good", b""), InvalidName),
-        (Send("a", b"x" * 2**21), MessageTooLarge),
+        (Send("a", b"x" * 2**25), MessageTooLarge),
         (Join("g!", "a"), InvalidName),
     ):
         with pytest.raises(error):

@@ -225,7 +225,7 @@ def test_names_are_checked(leases: Leases) -> None:
         with pytest.raises(InvalidName):
             leases.layer.perform([operation])
     with pytest.raises(MessageTooLarge):
-        leases.layer.perform([CloseSocket(ONE, Send("a", b"x" * 2**21))])
+        leases.layer.perform([CloseSocket(ONE, Send("a", b"x" * 2**25))])
 
 
 def test_what_the_dead_did_not_read_is_left_to_them(leases: Leases) -> None:

@@ -81,7 +81,7 @@ def test_full_for_good(crew, layer, layer_settings, edge, capsys):
 
 def test_steps_that_cannot_be_committed(crew, edge, capsys):
     """An answer too large for any message is a 503 for its client and no harm to others."""
-    large = Response(headers=[("x-large", "x" * 2_000_000)])
+    large = Response(headers=[("x-large", "x" * 20_000_000)])
     app = App([get("/", lambda *_: large), get("/small", lambda *_: Response("x"))])
     crew.start("one", app)
     first, second = edge.request("GET", "/"), edge.request("GET", "/small")
