@@ -128,7 +128,8 @@ class HttpParts:
         if isinstance(found, ReadyResponse):
             answer.respond_ready(found)
         elif isinstance(found, FileResponse):
-            answer.stream(found.status, found.headers, found.length, found.pieces)
+            pieces = found.loose_pieces if answer.http_version == "2" else found.pieces
+            answer.stream(found.status, found.headers, found.length, pieces)
         else:
             answer.respond(found)
         return True

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from interface_server import file_disk, file_rules
 from interface_server.accepted_codings import IDENTITY, best_coding
 from interface_server.file_conditions import CONDITIONS, condition_status, range_holds
+from interface_server.file_disk import DiskFile
 from interface_server.file_ranges import Span, part_heads, wanted_spans
 from interface_server.http_responses import ReadyResponse, own_page
 from interface_server.known_files import KnownFile, KnownFiles, MountedFolder, Variant
@@ -33,12 +34,27 @@ _log = get_logger("interface_server.static")
 
 @dataclass(frozen=True, slots=True)
 class FileResponse:
-    """A response of `length` bytes that are read as they are wanted."""
+    """A response of `length` bytes that are read as they are wanted.
+
+    They are those of the file's `spans`, with `between` around each where it is given.
+    """
 
     status: int
     headers: Headers
     length: int
-    pieces: Iterator[bytes]
+    file: DiskFile
+    spans: Sequence[tuple[int, int]]
+    between: Sequence[bytes] = ()
+
+    @property
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes, for who takes them one file after the other."""
+        return file_disk.pieces(self.file, self.spans, self.between)
+
+    @property
+    def loose_pieces(self) -> Iterator[bytes]:
+        """The same for who takes many files at a time."""
+        return file_disk.loose_pieces(self.file, self.spans, self.between)
 
 
 FileAnswer = ReadyResponse | HttpResponse | FileResponse
@@ -136,9 +152,7 @@ class StaticFiles:
             return self._known.whole(known, variant)
         file_disk.check_readable(variant.file)
         size = variant.file.size
-        return FileResponse(
-            200, variant.headers, size, file_disk.pieces(variant.file, ((0, size),))
-        )
+        return FileResponse(200, variant.headers, size, variant.file, ((0, size),))
 
     def _ranged(self, known: KnownFile, variant: Variant, wanted: Sequence[bytes]) -> FileAnswer:
         size = variant.file.size
@@ -152,9 +166,7 @@ class StaticFiles:
         length = sum(span.length for span in spans) + sum(map(len, between))
         if not variant.is_small:
             file_disk.check_readable(variant.file)
-            return FileResponse(
-                206, headers, length, file_disk.pieces(variant.file, spans, between)
-            )
+            return FileResponse(206, headers, length, variant.file, spans, between)
         content = self._known.whole(known, variant).response.content
         parts = [content[span.start : span.end] for span in spans]
         if between:

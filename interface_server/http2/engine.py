@@ -34,6 +34,8 @@ _RENAMED = {b"content-length": LENGTH, LENGTH: b"\x00"}
 NEVER_LAST = 2**31 - 1
 """The last stream in a GOAWAY that says only that an end is near. Source: RFC 9113 section 6.8."""
 
+_KNOWN_SETTINGS = frozenset(map(int, SettingCodes))
+
 _CLEAN_AFTER = 64
 """New streams until h2's closed ones are looked for; ours."""
 
@@ -45,6 +47,15 @@ class _Decoder(Decoder):
         """The fields of a block."""
         fields = super().decode(data, raw)
         return [(_RENAMED.get(pair[0], pair[0]), pair[1]) for pair in fields]
+
+
+class _ClientSettings(Settings):
+    """Forgets settings of unknown names, which h2 would keep: 64 Ki of them are 16 MiB."""
+
+    def __setitem__(self, key: int, value: int) -> None:
+        """Take a setting. Source: RFC 9113 section 6.5.2."""
+        if key in _KNOWN_SETTINGS:
+            super().__setitem__(key, value)
 
 
 class _Connection(H2Connection):
@@ -89,6 +100,7 @@ class Engine:
                 SettingCodes.ENABLE_CONNECT_PROTOCOL: 1,
             },
         )
+        h2.remote_settings = _ClientSettings(client=True)
         h2.initiate_connection()
         h2.increment_flow_control_window(CONNECTION_WINDOW - 65535)
         self._is_over = False

@@ -24,7 +24,8 @@ TURN = 512 * 1024
 DRIP = 4096
 """Bytes that a client must make room for to have its time anew; ours, against one at a time."""
 
-Piece = bytes | Iterator[bytes]
+Piece = bytes | memoryview | Iterator[bytes]
+"""A view is the rest of bytes that others may hold too, small files' above all: no copy."""
 
 _CONTINUE: Headers = ((b":status", b"100"),)
 
@@ -82,7 +83,7 @@ class StreamOutput:
 
     def put(self, piece: Piece) -> None:
         """Add content."""
-        if isinstance(piece, bytes):
+        if isinstance(piece, (bytes, memoryview)):
             if not piece:
                 return
             self.held_bytes += len(piece)
@@ -136,7 +137,7 @@ class StreamOutput:
     def _take(self, room: int) -> bytes:
         """Up to `room` bytes; nothing where an iterator had no more."""
         first = self._pieces[0]
-        if not isinstance(first, bytes):
+        if not isinstance(first, (bytes, memoryview)):
             following = next(first, None)
             if following is None:
                 self._pieces.popleft()
@@ -146,9 +147,9 @@ class StreamOutput:
             self._pieces.appendleft(following)
             self.held_bytes += len(following)
             first = following
-        content = first[:room]
+        content = bytes(first[:room])
         if len(first) > room:
-            self._pieces[0] = first[room:]
+            self._pieces[0] = memoryview(first)[room:]
         else:
             self._pieces.popleft()
         self.held_bytes -= len(content)

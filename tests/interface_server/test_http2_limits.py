@@ -1,6 +1,10 @@
 """What one HTTP/2 client may make this server spend: each bound, met by a client that passes it."""
 
-from collections.abc import Callable
+import gc
+import os
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from interface_server.http2.engine import Engine
 from interface_server.http2.frames import PREFACE
 from interface_server.settings import Mount
 from shared.messages import HttpRequest
@@ -162,6 +167,58 @@ async def test_a_client_that_does_not_read_is_cut(tmp_path: Path) -> None:
         await site.until(lambda: site.counters["http.stalled"] == 1)
         client.transport.resumeProducing()
         await client.closed()
+
+
+@pytest.mark.parametrize("name", ["large.bin", "small.bin"])
+@ensureDeferred
+async def test_many_files_of_which_nothing_is_read_cost_little(tmp_path: Path, name: str) -> None:
+    """Neither open files nor pieces of them are held for streams whose windows are shut."""
+    (tmp_path / "large.bin").write_bytes(bytes(1_000_000))
+    (tmp_path / "small.bin").write_bytes(bytes(60_000))
+    path = f"/static/{name}".encode()
+    async with serving_h2(never, static=(Mount("/static", tmp_path),)) as (_, connect):
+        client = await connect(settings={4: 1})
+        client.gives_window = False
+        await client.until(lambda: bool(client.frames))
+        first = client.ask(fields(path))
+        await client.until(lambda: first in client.bodies)
+        files = len(os.listdir("/proc/self/fd"))
+        with traced() as grown:
+            streams = [client.ask(fields(path)) for _ in range(60)]
+            await client.until(lambda: all(stream in client.bodies for stream in streams))
+            assert grown() < 60 * 24 * 1024
+        assert len(os.listdir("/proc/self/fd")) == files
+
+
+def test_settings_of_unknown_names_are_not_kept() -> None:
+    """40,000 of them were ten megabytes for as long as their connection lived."""
+    engine = Engine(100, 65535, 65536)
+    engine.receive(PREFACE + raw(4, 0, 0, b""))
+    with traced() as grown:
+        for at in range(0x100, 0xA000, 2600):
+            names = range(at, at + 2600)
+            named = b"".join(name.to_bytes(2, "big") + b"\0\0\0\1" for name in names)
+            _, fault = engine.receive(raw(4, 0, 0, named))
+            assert fault is None
+            engine.take_output()
+        assert grown() < 1_000_000  # the events of the last frame
+
+
+@contextmanager
+def traced() -> Iterator[Callable[[], int]]:
+    """Gives a function that says by how many bytes Python's memory grew since."""
+    gc.collect()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+
+    def grown() -> int:
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before
+
+    try:
+        yield grown
+    finally:
+        tracemalloc.stop()
 
 
 @ensureDeferred

@@ -75,3 +75,15 @@ def test_a_file_that_changes_while_it_is_sent_is_noticed(files: StaticFiles, fol
     (folder / "large.bin").write_bytes(b"short")
     with pytest.raises(OSError, match="changed"):
         list(found.pieces)
+    with pytest.raises(OSError, match="changed"):
+        list(found.loose_pieces)
+
+
+def test_a_file_may_be_taken_in_small_pieces(files: StaticFiles) -> None:
+    """The same bytes, several spans with what stands between them included."""
+    for headers in ((), ((b"range", b"bytes=5-40000,70000-70009"),)):
+        found = files.answer("GET", "/static/large.bin", headers)
+        assert isinstance(found, FileResponse)
+        pieces = list(found.loose_pieces)
+        assert b"".join(pieces) == b"".join(found.pieces)
+        assert max(map(len, pieces)) <= 16 * 1024
