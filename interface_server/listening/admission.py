@@ -36,7 +36,7 @@ class Admission:
         self._counted_at = 0.0
 
     def wait_s(self, now: float) -> float:
-        """Take the right to accept one connection: 0.0, or the seconds until there is one."""
+        """The seconds until one connection may be accepted; 0.0 when one may now."""
         if not self._rate:
             return 0.0
         gained = (now - self._counted_at) * self._rate
@@ -44,8 +44,12 @@ class Admission:
         self._counted_at = now
         if self._tokens < 1.0:
             return (1.0 - self._tokens) / self._rate
-        self._tokens -= 1.0
         return 0.0
+
+    def accepted(self) -> None:
+        """One was accepted, whatever becomes of it."""
+        if self._rate:
+            self._tokens -= 1.0
 
     def enter(self) -> bool:
         """One more connection; False when there are as many as may be."""

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 
 from interface_server.listening.admission import ADDRESS_FULL, FULL, Admission
 from interface_server.listening.opening import OpenSocket
+from shared.logs import get_logger
 
 BATCH = 16
 """Connections accepted in one turn of the reactor by a process that has the socket for itself.
@@ -33,8 +34,16 @@ NO_FILES_PAUSE_S = 0.5
 """How long nothing is accepted when the system has no file left for one more connection."""
 
 _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_ONE_LESS = (errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.EINTR)
+_ONE_LESS = (
+    *(errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.EINTR, errno.ENOPROTOOPT),
+    *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EOPNOTSUPP),
+    errno.ENONET,
+)
+"""Errors of the connection that waited, not of the socket. Source: accept(2), "Error handling"."""
+
 _MAPPED = "::ffff:"
+
+_log = get_logger("interface_server.listening")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,7 @@ class Wire(tcp.Server):
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         self._host: End | None = None
         self._key = key
+        self._is_in = True
         reactor.addReader(self)
         self.connected = 1
 
@@ -125,10 +135,14 @@ class Wire(tcp.Server):
         return True
 
     def connectionLost(self, reason: Failure) -> None:  # noqa: N802
-        """It is over."""
-        super().connectionLost(reason)
-        self._door.admission.leave()
-        self._door.admission.leave_from(self._key)
+        """It is over; the reactor may say so twice, and the protocol may fail at it."""
+        try:
+            super().connectionLost(reason)
+        finally:
+            if self._is_in:
+                self._is_in = False
+                self._door.admission.leave()
+                self._door.admission.leave_from(self._key)
 
 
 class Door(FileDescriptor):
@@ -204,30 +218,41 @@ class Door(FileDescriptor):
                     raise
                 self._wait_for_files()
                 return None
-            self._admit(accepted, name)
+            self.admission.accepted()
+            self._admit(accepted, _address(name))
         return None
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         """The reactor gives it up."""
         self.close()
 
-    def _admit(self, accepted: socket.socket, name: Any) -> None:
-        peer = _address(name)
+    def _admit(self, accepted: socket.socket, peer: End) -> None:
         if not self.admission.enter():
             self.refused(FULL)
             accepted.close()
             return
         key = self.admission.enter_from(getattr(peer, "host", None))
-        protocol = None if key is None else self._factory.buildProtocol(peer)
-        if key is None or protocol is None:
-            self.admission.leave()
-            self.admission.leave_from(key or "")
-            if key is None:
-                self.refused(ADDRESS_FULL)
-            accepted.close()
+        if key is None:
+            self.refused(ADDRESS_FULL)
+        elif self._begin(accepted, peer, key):
             return
-        wire = Wire(accepted, protocol, peer, self, self._loop, key)
-        protocol.makeConnection(wire)
+        self.admission.leave()
+        self.admission.leave_from(key or "")
+        accepted.close()
+
+    def _begin(self, accepted: socket.socket, peer: End, key: str) -> bool:
+        """Whether the connection has a transport, which leaves by itself."""
+        wire: Any = None
+        try:
+            protocol = self._factory.buildProtocol(peer)
+            if protocol is not None:
+                wire = Wire(accepted, protocol, peer, self, self._loop, key)
+                protocol.makeConnection(wire)
+        except Exception:  # past it the reactor would close this door for all who come later
+            _log.exception("connection_not_begun", door=self.name)
+            if wire is not None:
+                wire.abortConnection()
+        return wire is not None
 
     def _wait_for_files(self) -> None:
         self.refused("no_file_left")

@@ -36,16 +36,29 @@ def test_an_address_has_its_own_bound() -> None:
 def test_a_seconds_worth_may_come_at_once_and_then_only_the_rate() -> None:
     """The wait is as long as until the next one may come."""
     bounded = door(rate=4)
-    assert [bounded.wait_s(100.0) for _ in range(4)] == [0.0] * 4
-    assert bounded.wait_s(100.0) == 0.25
-    assert bounded.wait_s(100.25) == 0.0
-    assert bounded.wait_s(100.25) == 0.25
-    assert [bounded.wait_s(200.0) for _ in range(5)] == [0.0] * 4 + [0.25]
+    assert [next_wait_s(bounded, 100.0) for _ in range(5)] == [0.0] * 4 + [0.25]
+    assert next_wait_s(bounded, 100.25) == 0.0
+    assert next_wait_s(bounded, 100.25) == 0.25
+    assert [next_wait_s(bounded, 200.0) for _ in range(5)] == [0.0] * 4 + [0.25]
+
+
+def test_only_what_was_accepted_uses_up_the_rate() -> None:
+    """Looking whether somebody waits costs nothing."""
+    bounded = door(rate=1)
+    assert [bounded.wait_s(100.0) for _ in range(9)] == [0.0] * 9
 
 
 def test_a_rate_below_one_lets_one_in_at_a_time() -> None:
     """Half a connection a second is one every two seconds."""
     bounded = door(rate=0.5)
-    assert bounded.wait_s(10.0) == 0.0
-    assert bounded.wait_s(10.0) == 2.0
-    assert bounded.wait_s(12.0) == 0.0
+    assert next_wait_s(bounded, 10.0) == 0.0
+    assert next_wait_s(bounded, 10.0) == 2.0
+    assert next_wait_s(bounded, 12.0) == 0.0
+
+
+def next_wait_s(bounded: Admission, now: float) -> float:
+    """Accept somebody if that may be; the wait else."""
+    wait_s = bounded.wait_s(now)
+    if not wait_s:
+        bounded.accepted()
+    return wait_s
