@@ -239,7 +239,8 @@ class RunningExchange:
             case table.Begin(hold):
                 now = self._clock.seconds()
                 self._held = Holding(hold, self._answer, self._gateway.settings, now)
-                self._gateway.hold(self)
+                if self._state is not table.State.OVER:  # its first content may cut its stream
+                    self._gateway.hold(self)
             case table.Push() | table.Beat() | table.Farewell() | table.AnswerPoll():
                 if self._held is not None:
                     self._held.perform(action, self._channel)

@@ -267,20 +267,3 @@ async def test_trailers_are_dropped() -> None:
         assert (await client.answer(stream))[2] == b"body"
         assert b"x-sum" not in dict(site.requests[0].headers)
         assert len(client.of(HeadersFrame)) == 1
-
-
-@ensureDeferred
-async def test_an_event_stream_is_held_and_let_go() -> None:
-    """Heartbeats come while nothing happens; the client's reset ends it."""
-
-    def worker(site: Site, request: HttpRequest) -> None:
-        site.reply(request, {"hold": "events", "headers": []})
-        site.receipt(request, "done", later=True)
-
-    async with serving_h2(worker, event_stream_heartbeat_s=0.1) as (site, connect):
-        client = await connect()
-        stream = client.ask(fields(b"/events"))
-        await client.until(lambda: client.bodies.get(stream, b"").count(b":") >= 2)
-        assert client.heads[stream][0][b":status"] == b"200"
-        client.put(RstStreamFrame(stream, error_code=8))
-        await site.until(lambda: not site.receivers)
