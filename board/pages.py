@@ -106,7 +106,12 @@ class Pages:
             error = {"code": f"http_{status}", "field": None, "message": detail or title}
             return json_response({"ok": 0, "error": error}, status)
         text = self._templates.render(
-            "error.html", status=status, title=title, detail=detail, board=None
+            "error.html",
+            status=status,
+            title=title,
+            detail=detail,
+            board=None,
+            request_id=request.request_id if request is not None and status >= 500 else "",
         )
         return self._guard.page(request, None, Response(text, status))
 

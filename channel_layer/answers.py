@@ -4,7 +4,7 @@ Holds no rule of how a step is done; `layer.py` has the steps and what lies on l
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from channel_layer.layer import Entry
 
@@ -33,12 +33,14 @@ class Committed:
     """The answer to a commit.
 
     `outcomes` stand in the order of `done`. `taken` are the next entries, leased. `next_due_ms`:
-    how long until the next delayed message is due on any channel, None without one.
+    how long until the next delayed message is due on any channel, None without one. `now_ms`: the
+    broker's clock, by which entries were sent; 0 where it was not told.
     """
 
     outcomes: tuple[Outcome, ...]
     taken: tuple[Entry, ...]
     next_due_ms: int | None = None
+    now_ms: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

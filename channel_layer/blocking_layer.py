@@ -31,6 +31,13 @@ class BlockingLayer(Protocol):
         In another life, what had ended in the one before may be back: leases, above all.
         """
 
+    @property
+    def taken_ms(self) -> int:
+        """The broker's clock at the last answer to `take` or `commit`, ms since 1970; 0 before.
+
+        Entries say by the same clock when they were sent.
+        """
+
     def send(self, channel: str, message: Mapping[str, Any]) -> None:
         """Put a message on a channel. Raises: ChannelFull, MessageTooLarge, InvalidName."""
 

@@ -51,6 +51,7 @@ class MemoryLayer(AsgiCalls):
         self._capacities = capacities or Capacities(Capacity())
         self._names = itertools.count(1)
         self._turns = itertools.count()
+        self.taken_ms = 0
         self._arrivals = Arrivals()
         self._empty()
 
@@ -121,14 +122,15 @@ class MemoryLayer(AsgiCalls):
                     self._steps.checked(operation)
         lists = [list_name(check_channel(channel)) for channel in channels]
         now_ms, turn = self._clock_ms(), next(self._turns)
+        self.taken_ms = now_ms
         if self._leases.is_gone(worker, now_ms) and (done or give_back or count):
-            return Committed((Outcome(Verdict.FENCED),) * len(done), ())
+            return Committed((Outcome(Verdict.FENCED),) * len(done), (), now_ms=now_ms)
         self._leases.sign(worker, now_ms)
         outcomes = self._leases.settle(worker, done, now_ms)
         self._leases.give_back(worker, give_back, now_ms)
         self._lists.move_due(now_ms)
         taken = self._leases.take(worker, lists, count, turn, now_ms)
-        return Committed(outcomes, taken, self._lists.next_due_ms(now_ms))
+        return Committed(outcomes, taken, self._lists.next_due_ms(now_ms), now_ms)
 
     def give_back(self, worker: str, ids: Sequence[int]) -> None:
         """Put unstarted entries back at the head of their lists, in order, attempt unchanged."""

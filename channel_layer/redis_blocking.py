@@ -71,6 +71,7 @@ class RedisLayer(AsgiCalls):
         self._turns = itertools.count()
         self._arrivals = Arrivals()
         self._found_empty = FoundEmpty()
+        self.taken_ms = 0
 
     @property
     def lives(self) -> int:
@@ -154,6 +155,7 @@ class RedisLayer(AsgiCalls):
             argument = self._commit_args(worker, (), (), channels, count)
             token, reply = self._wait_and_run(channels, wait_ms, "commit", argument)
             committed = redis_calls.committed(reply)
+            self.taken_ms = committed.now_ms
             left_ms = round((deadline - time.monotonic()) * 1000)
             if committed.taken or left_ms <= 0 or token == self._keys.poke(self._name):
                 return committed.taken
@@ -170,6 +172,7 @@ class RedisLayer(AsgiCalls):
         """One atomic step: end leases with their effects, put others back, take the next."""
         argument = self._commit_args(worker, done, give_back, channels, count)
         committed = redis_calls.committed(self._client.run("commit", argument))
+        self.taken_ms = committed.now_ms
         if count:
             self._found_empty = FoundEmpty()
             if not committed.taken:

@@ -189,10 +189,10 @@ def outcomes(reply: Reply) -> tuple[Outcome, ...]:
 
 def committed(reply: Reply) -> Committed:
     """What commit.lua gave."""
-    verdicts, taken, due_ms = reply
-    return Committed(
-        outcomes(verdicts), tuple(map(entries.leased, taken)), None if due_ms < 0 else due_ms
-    )
+    verdicts, taken, due_ms, now_ms = reply
+    next_due_ms = None if due_ms < 0 else due_ms
+    leased = tuple(map(entries.leased, taken))
+    return Committed(outcomes(verdicts), leased, next_due_ms, now_ms)
 
 
 def received(reply: Reply) -> tuple[Waiting, tuple[str, Entry] | None]:

@@ -9,9 +9,10 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 from urllib.parse import quote
 
 import structlog
@@ -43,6 +44,7 @@ def configure_logging(settings: LogSettings) -> None:
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     structlog.configure(
         processors=[
+            _with_subject,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.StackInfoRenderer(),
@@ -57,6 +59,21 @@ def configure_logging(settings: LogSettings) -> None:
     for handler in [known for known in root.handlers if isinstance(known, _LibraryLines)]:
         root.removeHandler(handler)
     root.addHandler(_LibraryLines(max(level, logging.WARNING)))
+
+
+class Subject(Protocol):
+    """What a thread is busy with."""
+
+    def facts(self) -> Mapping[str, object]:
+        """The names by which it is found in other lines; asked for only when a line is written."""
+
+
+_subject: ContextVar[Subject | None] = ContextVar("subject", default=None)
+
+
+def speak_of(subject: Subject) -> None:
+    """From now on, each line of this thread also has the facts of `subject`, of libraries too."""
+    _subject.set(subject)
 
 
 def get_logger(part: str) -> BoundLogger:
@@ -234,6 +251,14 @@ def _handfuls(lines: list[str]) -> Iterator[str]:
             at, size = number, 0
         size += len(line) + 1
     yield "\n".join(lines[at:])
+
+
+def _with_subject(_: Any, __: str, event: EventDict) -> EventDict:
+    subject = _subject.get()
+    if subject is not None:
+        for key, value in subject.facts().items():
+            event.setdefault(key, value)
+    return event
 
 
 def _json_line(_: Any, __: str, event: EventDict) -> str:

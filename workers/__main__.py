@@ -8,10 +8,13 @@ import sys
 
 import click
 
+from shared.addresses import TcpPlace, UnixPlace, port_place
+from shared.errors import ConfigurationError
 from shared.logs import configure_logging
 from shared.settings import LayerSettings, LogSettings, layer_options, log_options
 from workers.child import ChildSettings
-from workers.supervisor import PoolSettings, Supervisor
+from workers.pool_settings import PoolSettings
+from workers.supervisor import Supervisor
 
 
 @click.command(
@@ -101,6 +104,13 @@ from workers.supervisor import PoolSettings, Supervisor
     default=60.0,
     help="Seconds without a sign of life after which a process of this pool is killed.",
 )
+@click.option(
+    "--metrics",
+    metavar="[HOST:]PORT|unix:PATH",
+    callback=lambda _context, _option, value: None if value is None else port_place(value),
+    help="Serve /metrics for Prometheus there, on the loopback without a host. For your own "
+    "network only. Off by default.",
+)
 @click.option("--debug", is_flag=True, help="Show tracebacks in the browser. Never in public.")
 @click.option("--reload", is_flag=True, help="Replace the processes when a source file changes.")
 @layer_options
@@ -118,6 +128,7 @@ def main(
     start_time: float,
     grace: float,
     stuck_time: float,
+    metrics: TcpPlace | UnixPlace | None,
     debug: bool,
     reload: bool,
     layer: LayerSettings,
@@ -145,8 +156,11 @@ def main(
         lease_time,
         debug,
     )
-    pool = PoolSettings(processes, start_time, grace, stuck_time, attempt_limit, reload)
-    sys.exit(Supervisor(pool, settings).run())
+    pool = PoolSettings(processes, start_time, grace, stuck_time, attempt_limit, reload, metrics)
+    try:
+        sys.exit(Supervisor(pool, settings).run())
+    except ConfigurationError as error:
+        raise click.ClickException(f"--metrics: {error}") from error
 
 
 if __name__ == "__main__":

@@ -21,13 +21,18 @@ from shared.logs import get_logger
 from shared.process_memory import collect_seldom, give_memory_back
 from shared.processes import write_line
 from shared.settings import LayerSettings
+from workers.figures import Figures
 from workers.handling import Handling, consumed_channels
+from workers.pool_figures import Leave
 from workers.routing import App
 from workers.watchdog import Watchdog
 from workers.worker import Worker, WorkerSettings
 
 _LOOK_EVERY_S = 0.05
 ALIVE_EVERY_S = 5.0
+_FIGURES_EVERY_S = 1.0
+"""How old figures may be that somebody scrapes."""
+
 _LAST_WORDS_S = 2.0
 """How long the neighbours of an overdue handler have to finish before the process ends hard."""
 
@@ -94,20 +99,27 @@ def worker_names(child: str, threads: int) -> tuple[str, ...]:
 class Child:
     """The threads of one process, minded by the thread that calls `run`."""
 
-    def __init__(self, name: str, app: App, settings: ChildSettings) -> None:
+    def __init__(
+        self, name: str, app: App, settings: ChildSettings, leave: Leave | None = None
+    ) -> None:
         channels = consumed_channels(app, settings.only, settings.exclude)
         random = Random()  # noqa: S311 - spreads retries in time, guards nothing
         own = WorkerSettings(channels, settings.batch, settings.budget_s, settings.lease_s)
         self.channels = channels
+        self._leave = leave
+        self._left_s = 0.0
+        self._figures: list[Figures] = []
         self._layers: list[RedisLayer] = []
         self._workers: list[Worker] = []
         for worker_name in worker_names(name, settings.threads):
             layer = RedisLayer(settings.layer)
             handling = Handling(app, _body_reader(layer), random, settings.debug)
             self._layers.append(layer)
+            self._figures.append(handling.figures)
             self._workers.append(Worker(worker_name, layer, handling, own, random))
         self._own_layer = RedisLayer(settings.layer, answer_s=_WATCHDOG_ANSWER_S)
         failing = Handling(app, _body_reader(self._own_layer, _LATE_BODY_PATIENCE_MS), random)
+        self._figures.append(failing.figures)
         self._watchdog = Watchdog(self._own_layer, self._workers, failing, settings.lease_s)
         self._threads = [
             threading.Thread(target=worker.run, name=worker.name, daemon=True)
@@ -139,6 +151,7 @@ class Child:
                 is_ready = True
                 say("ready")
             self._say_alive(say)
+            self._tell_figures()
             if self._is_told_to_stop:
                 self._stop_threads()
                 time.sleep(_LOOK_EVERY_S)
@@ -152,6 +165,16 @@ class Child:
                 return EXIT_OVERDUE
         self._raise_failure()
         return 0
+
+    def leave_figures(self) -> None:
+        """Leave what all threads did where the pool's metrics are read, if anybody wants them."""
+        if self._leave is not None:
+            self._left_s = time.monotonic()
+            self._leave(Figures.sum(self._figures).packed())
+
+    def _tell_figures(self) -> None:
+        if self._leave is not None and time.monotonic() - self._left_s > _FIGURES_EVERY_S:
+            self.leave_figures()
 
     def _raise_failure(self) -> None:
         """Say why a thread cannot work on this layer, where one found that."""
@@ -178,13 +201,15 @@ class Child:
             thread.join(max(0.0, deadline_s - time.monotonic()))
 
 
-def child_main(name: str, settings: ChildSettings, life: int, status: int) -> int:
+def child_main(
+    name: str, settings: ChildSettings, life: int, status: int, leave: Leave | None = None
+) -> int:
     """Be a worker process until told to stop or until the pipe `life` ends.
 
     What the supervisor must know goes to the pipe `status`; gives the exit status.
     """
     try:
-        child = Child(name, load_app(settings.app), settings)
+        child = Child(name, load_app(settings.app), settings, leave)
     except ConfigurationError as error:
         write_line(status, {"event": "failed", "reason": str(error)})
         return 1
@@ -204,6 +229,8 @@ def child_main(name: str, settings: ChildSettings, life: int, status: int) -> in
     except ConfigurationError as error:
         write_line(status, {"event": "failed", "reason": str(error)})
         return 1
+    finally:
+        child.leave_figures()
 
 
 def _body_reader(layer: RedisLayer, patience_ms: int = _BODY_PATIENCE_MS) -> Callable[[str], bytes]:

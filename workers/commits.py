@@ -17,6 +17,7 @@ from shared.errors import ConfigurationError, LayerUnavailable, StepRefused
 from shared.logs import get_logger
 from workers.desk import Desk
 from workers.handling import Handling
+from workers.naming import named
 from workers.outage import Outage
 from workers.parking import Handled, Parking
 
@@ -135,6 +136,7 @@ class Commits:
         is_repeated = False
         while True:
             channels = self._channels if count else ()
+            sent_s = time.monotonic()
             try:
                 committed = part.layer.commit(part.name, steps, back, channels, count)
                 break
@@ -142,6 +144,9 @@ class Commits:
                 part.outage.wait(error)
                 # What the lost answer may have leased is found by `held`.
                 is_repeated, count = True, 0
+        figures = part.handling.figures
+        figures.commits.add(time.monotonic() - sent_s)
+        figures.taken(committed.taken, committed.now_ms)
         self.was_answered()
         if count:
             part.refusals.over()
@@ -192,10 +197,10 @@ class Commits:
         if unit.steps == bare.steps and isinstance(error, StepRefused):
             self._part.desk.restore([bare])
             return error
-        channel, name = unit.unit[0].channel, self._part.name
+        facts, name = named(unit.unit[0]), self._part.name
         trace = None if isinstance(error, StepRefused) else error
-        facts = {"channel": channel, "reason": str(error)}
-        log.error("commit_failed", worker=name, exc_info=trace, **facts)
+        log.error("commit_failed", worker=name, exc_info=trace, reason=str(error), **facts)
+        self._part.handling.figures.events["commit_failed"] += 1
         try:
             steps = self._part.handling.failure(left, "its effects could not be committed")
             self._until_answered([Handled(left, steps)], (), 0)
@@ -203,7 +208,7 @@ class Commits:
         except (LayerUnavailable, ConfigurationError):
             raise
         except Exception as again:
-            log.error("failure_not_committed", worker=name, channel=channel, reason=str(again))
+            log.error("failure_not_committed", worker=name, reason=str(again), **facts)
         try:
             self._until_answered([bare], (), 0)
         except StepRefused as last:
@@ -217,6 +222,7 @@ class Commits:
         if all(outcome.verdict is Verdict.DONE and not outcome.dropped for outcome in outcomes):
             return
         at, now_s = 0, time.monotonic()
+        events = self._part.handling.figures.events
         for unit in handled:
             own = outcomes[at : at + len(unit.steps)]
             at += len(unit.steps)
@@ -225,13 +231,15 @@ class Commits:
                 for step, outcome in zip(unit.steps, own, strict=True)
                 if outcome.verdict is Verdict.FULL
             )
-            channel = unit.unit[0].channel
             if refused:
+                events["parked"] += 1
                 self._part.parking.add(unit.parked(now_s, refused))
             if not is_repeated and any(outcome.verdict is Verdict.FENCED for outcome in own):
                 self.doubt()
-                log.warning("lease_lost", worker=self._part.name, channel=channel)
+                log.warning("lease_lost", worker=self._part.name, **named(unit.unit[0]))
+                events["lease_lost"] += 1
             self._dropped += sum(outcome.dropped for outcome in own)
+            events["effects_dropped"] += sum(outcome.dropped for outcome in own)
         if self._dropped and now_s - self._dropped_told_s > _TOLD_EVERY_S:
             log.warning("effects_dropped", worker=self._part.name, dropped=self._dropped)
             self._dropped, self._dropped_told_s = 0, now_s

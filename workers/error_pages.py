@@ -22,9 +22,12 @@ _DETAILS = {
 }
 
 
-def plain_page(status: int, title: str, detail: str, traceback: str = "") -> Response:
-    """A readable page for an error; `traceback` is shown as it is."""
-    more = f"<pre>{escape(traceback)}</pre>" if traceback else ""
+def plain_page(
+    status: int, title: str, detail: str, traceback: str = "", request_id: str = ""
+) -> Response:
+    """A readable page for an error; `traceback` is shown as it is, the id to be quoted."""
+    more = f"<p><small>Request id {escape(request_id)}</small></p>" if request_id else ""
+    more += f"<pre>{escape(traceback)}</pre>" if traceback else ""
     return Response(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -61,8 +64,9 @@ def _dressed(
     page: ErrorPage | None,
     log: BoundLogger,
 ) -> Response:
+    named = "" if request is None else request.request_id
     if page is None:
-        return plain_page(status, title, detail)
+        return plain_page(status, title, detail, request_id=named)
     try:
         response: object = page(request, status, title, detail)
         if isinstance(response, Response):
@@ -70,4 +74,4 @@ def _dressed(
         log.error("error_page_failed", status=status, expected="Response", came=repr(response))
     except Exception:
         log.error("error_page_failed", status=status, exc_info=True)
-    return plain_page(status, title, detail)
+    return plain_page(status, title, detail, request_id=named)

@@ -13,6 +13,7 @@ from shared.errors import ConfigurationError, shortened
 from shared.logs import get_logger
 from shared.messages import Receipt
 from workers.consumers import JobAttempt
+from workers.figures import Figures
 from workers.handling_pages import Begin, Pages
 from workers.handling_sockets import Sockets
 from workers.outbox import Outbox
@@ -64,10 +65,12 @@ class Handling:
     def __init__(
         self, app: App, read_body: Callable[[str], bytes], random: Random, debug: bool = False
     ) -> None:
+        self.figures = Figures()
+        """What this thread has done; also raised by the worker that calls this."""
         self._app = app
         self._random = random
-        self._pages = Pages(app, read_body, debug)
-        self._sockets = Sockets(app)
+        self._pages = Pages(app, read_body, self.figures, debug)
+        self._sockets = Sockets(app, self.figures)
 
     def handle(self, unit: Unit, begin: Begin) -> tuple[Done | Retry, ...]:
         """The steps that the unit ends with, one for each of its entries.
@@ -83,6 +86,7 @@ class Handling:
         if known is None:
             event = "no_handler" if entry.channel else "entry_unreadable"
             log.error(event, channel=entry.channel, expected=list(self._app.channels))
+            self.figures.failed(entry.channel, event)
             return tuple(Done(other.id, _receipt(other)) for other in unit)
         return tuple(self._job(known, other, begin) for other in unit)
 
@@ -107,6 +111,8 @@ class Handling:
 
     def _job(self, known: JobRoute, entry: Entry, begin: Begin) -> Done | Retry:
         if entry.attempt > known.limit:
+            log.error("job_given_up", channel=entry.channel, reason="its workers died")
+            self.figures.failed(entry.channel, "job_given_up")
             return self._retry(known, entry, f"its worker died at attempt {entry.attempt - 1}")
         outbox = Outbox()
         attempt = JobAttempt(entry.attempt, known.limit, entry.id)
@@ -116,7 +122,9 @@ class Handling:
         except (Exception, SystemExit) as error:
             is_last = entry.attempt >= known.limit
             facts = {"channel": entry.channel, "attempt": entry.attempt, "limit": known.limit}
-            log.error("job_given_up" if is_last else "job_failed", exc_info=True, **facts)
+            event = "job_given_up" if is_last else "job_failed"
+            log.error(event, exc_info=True, **facts)
+            self.figures.failed(entry.channel, event)
             reason = f"{type(error).__name__}: {shortened(str(error), 200)}"
             return self._retry(known, entry, reason)
         return Done(entry.id, (*outbox.operations, *_receipt(entry)))

@@ -16,10 +16,11 @@ from shared.logs import get_logger
 from shared.messages import HttpRequest, Receipt
 from workers.error_pages import error_response, plain_page
 from workers.event_streams import HeldAnswer
+from workers.figures import Figures
 from workers.forms import BadForm
 from workers.outbox import Outbox
 from workers.responses import LATER, Later, Response, response_messages
-from workers.routing import App, HttpMatch, MethodNotAllowed, NotFound
+from workers.routing import HTTP_REQUEST, App, HttpMatch, MethodNotAllowed, NotFound
 from workers.web import HttpError, Request
 
 Begin = Callable[[float], None]
@@ -27,6 +28,8 @@ Begin = Callable[[float], None]
 
 _RECEIPT = codec.encode(Receipt("done"))
 _RECEIPT_LATER = codec.encode(Receipt("done", later=True))
+
+_LONGEST_REASON = 200
 
 log = get_logger("workers.pages")
 
@@ -37,12 +40,14 @@ class Pages:
 
     app: App
     read_body: Callable[[str], bytes]
+    figures: Figures
     debug: bool = False
 
     def handle(self, entry: Entry, begin: Begin) -> Done:
         """The steps that answer the request in `entry`."""
         message = _decoded(entry)
         if message is None:
+            self.figures.failed(HTTP_REQUEST, "request_unreadable")
             return Done(entry.id, _receipt(entry, later=False))
         answer, effects = self._answer(message, entry, begin)
         if isinstance(answer, HeldAnswer):
@@ -73,6 +78,7 @@ class Pages:
         request = Request(message, match.params, entry.attempt, self.read_body)
         if entry.attempt > 1 and not match.route.is_repeatable(message.method):
             log.warning("not_repeated", path=message.path, request_id=message.request_id)
+            self.figures.failed(HTTP_REQUEST, "not_repeated")
             return self._error(request, 503, ""), ()
         outbox = Outbox()
         begin(match.route.timeout_s)
@@ -97,19 +103,32 @@ class Pages:
 
     def _failed(self, request: Request, error: BaseException) -> Response:
         """The page for what a handler raised."""
+        facts = {"method": request.method, "path": request.path, "request_id": request.request_id}
         if isinstance(error, HttpError):
+            if error.status >= 500:
+                self._told_refusal(error, facts)
             return self._error(request, error.status, error.detail)
         if isinstance(error, BadForm):
             return self._error(request, error.status, str(error))
-        facts = {"method": request.method, "path": request.path, "request_id": request.request_id}
         if isinstance(error, BodyGone | LayerUnavailable):
             log.warning("body_unreadable", reason=str(error), **facts)
+            self.figures.failed(HTTP_REQUEST, "body_unreadable")
             return self._error(request, 503, "")
         log.error("handler_failed", exc_info=error, **facts)
+        self.figures.failed(HTTP_REQUEST, "handler_failed")
         if self.debug:
             text = "".join(traceback.format_exception(error))
-            return plain_page(500, "Internal Server Error", str(error), text)
+            named = request.request_id
+            return plain_page(500, "Internal Server Error", str(error), text, named)
         return self._error(request, 500, "")
+
+    def _told_refusal(self, error: HttpError, facts: dict[str, str]) -> None:
+        """The one line of an error that a handler answered on purpose."""
+        cause = error.__cause__ or error.__context__
+        why = {} if cause is None else {"cause": repr(cause)[:_LONGEST_REASON]}
+        reason = error.detail[:_LONGEST_REASON]
+        log.error("handler_refused", status=error.status, reason=reason, **why, **facts)
+        self.figures.failed(HTTP_REQUEST, "handler_refused")
 
     def _unmatched(self, request: Request, match: NotFound | MethodNotAllowed) -> Response:
         if isinstance(match, NotFound):

@@ -5,7 +5,7 @@ Committing the result is the worker's part.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from channel_layer.layer import Done, Entry, Operation, Send, SendReceipt
 from shared import codec
@@ -21,6 +21,7 @@ from shared.messages import (
     WsReply,
 )
 from workers.consumers import SocketMessage, socket_event
+from workers.figures import Figures
 from workers.handling_pages import Begin
 from workers.outbox import CLOSE_GOING_WRONG, Outbox
 from workers.routing import (
@@ -56,6 +57,7 @@ class Sockets:
     """Runs the socket handlers of `app`."""
 
     app: App
+    figures: Figures = field(default_factory=Figures)
 
     def handle(self, chain: tuple[Entry, ...], begin: Begin) -> tuple[Done, ...]:
         """The steps that each event of one socket's chain ends with, in order.
@@ -80,6 +82,7 @@ class Sockets:
         message = _decoded(entry)
         if message is None:
             turn.is_broken = True
+            self.figures.failed(entry.channel, "event_unreadable")
             return ()
         match = self.app.match_socket(message.path)
         handler = _handler(match.route, entry.channel) if isinstance(match, SocketMatch) else None
@@ -94,6 +97,7 @@ class Sockets:
                 turn.state, turn.changed_by = outbox.new_state, message
             return outbox.operations
         turn.is_broken = True
+        self.figures.failed(entry.channel, "handler_failed")
         return (_closing(message.reply_channel),) if entry.channel == WEBSOCKET_RECEIVE else ()
 
 

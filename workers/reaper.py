@@ -8,6 +8,7 @@ the broker.
 import select
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -17,6 +18,7 @@ from shared.errors import ConfigurationError, LayerUnavailable, StepRefused
 from shared.logs import get_logger
 from shared.processes import LineReader
 from shared.settings import LayerSettings
+from workers.figures import Figures
 
 RECLAIM_EVERY_S = 5.0
 """How often it looks for silent workers and for readers that missed their wake-up."""
@@ -56,6 +58,7 @@ class Reaper:
         self._layer = layer
         self._settings = settings
         self._random = random
+        self.figures = Figures()
         self._dead: set[str] = set()
         self._channels: set[str] = set()
         self._reclaim_due_s = 0.0
@@ -106,6 +109,7 @@ class Reaper:
         if done.servers or done.disconnects:
             facts = {"disconnects": done.disconnects, "waiting": done.waiting}
             log.warning("server_reaped", servers=list(done.servers), **facts)
+            self.figures.events["servers_reaped"] += len(done.servers)
 
     def _reclaim_singly(self, named: list[str]) -> None:
         """One lease that cannot be put back must not keep the others from it."""
@@ -125,10 +129,15 @@ class Reaper:
         if done.returned or done.dead:
             facts = {"returned": done.returned, "given_up": done.dead}
             log.warning("reclaimed", workers=list(done.workers), **facts)
+            self.figures.events["reclaimed"] += done.returned
+            self.figures.events["given_up"] += done.dead
 
 
-def reaper_main(settings: ReaperSettings, descriptor: int) -> int:
-    """Look until the supervisor's pipe ends, whatever signals come; gives the exit status."""
+def reaper_main(settings: ReaperSettings, descriptor: int, leave: Callable[[bytes], object]) -> int:
+    """Look until the supervisor's pipe ends, whatever signals come; gives the exit status.
+
+    What it did is left with `leave` whenever that grew.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     lines = LineReader(descriptor)
     random = Random()  # noqa: S311 - spreads calls in time, guards nothing
@@ -139,7 +148,10 @@ def reaper_main(settings: ReaperSettings, descriptor: int) -> int:
         try:
             for message in lines.take():
                 reaper.hear(message)
+            before = reaper.figures.events.total()
             wait_s = reaper.look(time.monotonic())
+            if reaper.figures.events.total() != before:
+                leave(reaper.figures.packed())
         except ConfigurationError as error:
             log.error("cannot_reclaim", reason=str(error))
             wait_s = _HOPELESS_S

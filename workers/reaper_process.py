@@ -13,6 +13,7 @@ from functools import partial
 
 from shared.logs import get_logger
 from shared.processes import SignalPipe, described, forked, send_signal, write_line
+from workers.pool_figures import PoolFigures
 from workers.reaper import ReaperSettings, reaper_main
 
 _PATIENCE_S = 3.0
@@ -24,8 +25,9 @@ log = get_logger("workers.supervisor")
 class ReaperProcess:
     """One reaper at a time; what one did not hear because it died, the next one hears."""
 
-    def __init__(self, settings: ReaperSettings) -> None:
+    def __init__(self, settings: ReaperSettings, figures: PoolFigures) -> None:
         self._settings = settings
+        self._figures = figures
         self._pid: int | None = None
         self._writing: int | None = None
         self._said: deque[dict[str, list[str]]] = deque(maxlen=100)
@@ -38,7 +40,8 @@ class ReaperProcess:
     def start(self, close: Iterable[int]) -> None:
         """Start the process; `close` are the supervisor's own descriptors."""
         reading, writing = os.pipe()
-        self._pid = forked(partial(reaper_main, self._settings, reading), (*close, writing))
+        run = partial(reaper_main, self._settings, reading, self._figures.reaper_place())
+        self._pid = forked(run, (*close, writing))
         os.close(reading)
         self._writing = writing
         for message in self._said:

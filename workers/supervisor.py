@@ -11,56 +11,27 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from math import inf
 
 from shared.logs import get_logger
 from shared.processes import LineReader, SignalPipe, described, forked, send_signal
 from workers.child import ChildSettings, child_main, worker_names
+from workers.child_process import ChildProcess, backoff_s
+from workers.metrics_process import MetricsProcess
 from workers.naps import Naps
+from workers.pool_figures import PoolFigures
+from workers.pool_settings import PoolSettings
 from workers.reaper import ReaperSettings
 from workers.reaper_process import ReaperProcess
 from workers.watching import watch_files
 
-_FIRST_BACKOFF_S = 0.5
-_LONGEST_BACKOFF_S = 30.0
 _STEADY_S = 1.0
 """A child that was ready for this long did not die of its start: the next one starts at once."""
 
-_REAPER_BACKOFF_S = 1.0
+_ANEW_S = 1.0
 
 log = get_logger("workers.supervisor")
-
-
-@dataclass(frozen=True, slots=True)
-class PoolSettings:
-    """How many processes, and what is done about those that do not end or no longer answer.
-
-    `start_s`: how long building the application may take. `grace_s`: how long they may take to
-    end before they are killed. `stuck_s`: how long one may say nothing; native code that never
-    lets go of the interpreter's lock keeps even the process's own watchdog from its work.
-    """
-
-    processes: int = 1
-    start_s: float = 30.0
-    grace_s: float = 30.0
-    stuck_s: float = 60.0
-    attempt_limit: int = 5
-    reload: bool = False
-
-
-@dataclass(slots=True)
-class _ChildProcess:
-    """`built_s`, `ready_s`: since when its application stands, since when it works."""
-
-    pid: int
-    workers: tuple[str, ...]
-    lines: LineReader
-    heard_s: float
-    built_s: float | None = None
-    ready_s: float | None = None
-    leaving_s: float | None = None
 
 
 class Supervisor:
@@ -69,13 +40,14 @@ class Supervisor:
     def __init__(self, pool: PoolSettings, settings: ChildSettings) -> None:
         self._pool = pool
         self._settings = settings
-        self._reaper = ReaperProcess(
-            ReaperSettings(settings.layer, settings.lease_s, pool.attempt_limit)
-        )
+        self._figures = PoolFigures(pool.processes)
+        self._metrics = MetricsProcess(pool.metrics, settings.layer, self._figures)
+        reaping = ReaperSettings(settings.layer, settings.lease_s, pool.attempt_limit)
+        self._reaper = ReaperProcess(reaping, self._figures)
         self._signals = SignalPipe()
         self._naps = Naps()
         self._life_reading, self._life_writing = os.pipe()
-        self._children: dict[int, _ChildProcess] = {}
+        self._children: dict[int, ChildProcess] = {}
         self._due: list[tuple[float, Callable[[], object]]] = []
         self._failures = 0
         self._to_replace: deque[int] = deque()
@@ -86,8 +58,13 @@ class Supervisor:
         self._status = 0
 
     def run(self) -> int:
-        """Keep the pool until told to stop; gives the exit status."""
+        """Keep the pool until told to stop; gives the exit status.
+
+        Raises: ConfigurationError when the address for metrics cannot be had.
+        """
+        self._metrics.open()
         self._start_reaper()
+        self._start_metrics()
         if self._pool.reload:
             forked(partial(watch_files, os.getpid()), self._own_ends())
         for _ in range(self._pool.processes):
@@ -95,12 +72,13 @@ class Supervisor:
         while self._children or self._due:
             self._turn()
         self._reaper.end(self._signals)
+        self._metrics.end()
         return self._status
 
     def _turn(self) -> None:
         """Wait until something happens or is due, and see to it."""
         times = [due_s for due_s, _ in self._due] + ([self._kill_s] if self._kill_s else [])
-        times += [self._silent_until_s(child) for child in self._children.values()]
+        times += [child.silent_until_s(self._pool) for child in self._children.values()]
         reading = [child.lines.descriptor for child in self._children.values()]
         late_s = self._naps.wait([self._signals.reading, *reading], min(times, default=inf))
         for child in tuple(self._children.values()):
@@ -120,42 +98,42 @@ class Supervisor:
             self._end_children(signal.SIGKILL)
             self._kill_s = now_s + self._pool.grace_s
 
-    def _silent_until_s(self, child: _ChildProcess) -> float:
-        """Until when a child may say nothing."""
-        limit_s = self._pool.start_s if child.built_s is None else self._pool.stuck_s
-        return child.heard_s + limit_s
-
     def _end_silent(self, now_s: float) -> None:
         """Kill the children that say nothing; their death is seen to like any other."""
         for child in self._children.values():
-            if now_s <= self._silent_until_s(child):
+            if now_s <= child.silent_until_s(self._pool):
                 continue
             silent_s = round(now_s - child.heard_s, 1)
             if child.built_s is None:
                 app = self._settings.app
                 log.error("start_overdue", pid=child.pid, app=app, limit_s=self._pool.start_s)
+                self._figures.count("start_overdue")
             else:
                 log.error("child_stuck", pid=child.pid, silent_s=silent_s)
+                self._figures.count("child_stuck")
             child.heard_s = now_s
             send_signal(child.pid, signal.SIGKILL)
 
     def _own_ends(self) -> tuple[int, ...]:
         """The descriptors that no other process may keep open."""
         reading = [child.lines.descriptor for child in self._children.values()]
-        return (*self._signals.ends, *self._reaper.ends, self._life_writing, *reading)
+        others = (*self._reaper.ends, *self._metrics.ends)
+        return (*self._signals.ends, *others, self._life_writing, *reading)
 
     def _start_child(self) -> int:
         name = f"{socket.gethostname()}.{secrets.token_hex(5)}"
         reading, writing = os.pipe()
-        run = partial(child_main, name, self._settings, self._life_reading, writing)
+        place, leave = self._figures.next_place() if self._metrics.is_wanted else (0, None)
+        run = partial(child_main, name, self._settings, self._life_reading, writing, leave)
         pid = forked(run, (*self._own_ends(), reading))
         os.close(writing)
+        self._figures.started(pid, place)
         workers = worker_names(name, self._settings.threads)
         lines = LineReader(reading)
-        self._children[pid] = _ChildProcess(pid, workers, lines, heard_s=time.monotonic())
+        self._children[pid] = ChildProcess(pid, workers, lines, heard_s=time.monotonic())
         return pid
 
-    def _hear(self, child: _ChildProcess) -> None:
+    def _hear(self, child: ChildProcess) -> None:
         for message in child.lines.take():
             child.heard_s = time.monotonic()
             if message["event"] == "alive":
@@ -171,9 +149,10 @@ class Supervisor:
                 self._status = 1
                 self._stop()
 
-    def _on_ready(self, child: _ChildProcess, channels: list[str]) -> None:
+    def _on_ready(self, child: ChildProcess, channels: list[str]) -> None:
         child.ready_s = time.monotonic()
         self._reaper.tell({"channels": channels})
+        self._figures.ready(child.pid, channels)
         if child.pid == self._incoming:
             self._incoming = None
             self._let_go()
@@ -214,7 +193,7 @@ class Supervisor:
                 self._to_replace.append(child.pid)
         self._replace_next()
 
-    def _staying(self) -> list[_ChildProcess]:
+    def _staying(self) -> list[ChildProcess]:
         """The children that were not told to end."""
         return [child for child in self._children.values() if child.leaving_s is None]
 
@@ -260,18 +239,28 @@ class Supervisor:
             child = self._children.get(pid)
             if child is not None:
                 self._on_death(child, status)
-            elif self._reaper.has_died(pid, status) and self._kill_s is None:
-                self._due.append((time.monotonic() + _REAPER_BACKOFF_S, self._start_reaper))
+            elif self._reaper.has_died(pid, status):
+                self._again(self._start_reaper, "reaper_died")
+            elif self._metrics.has_died(pid, status):
+                self._again(self._start_metrics, "metrics_process_died")
 
-    def _on_death(self, child: _ChildProcess, status: int) -> None:
+    def _again(self, start: Callable[[], object], event: str) -> None:
+        """Start a process anew that is one of its kind."""
+        self._figures.count(event)
+        if self._kill_s is None:
+            self._due.append((time.monotonic() + _ANEW_S, start))
+
+    def _on_death(self, child: ChildProcess, status: int) -> None:
         self._hear(child)
         del self._children[child.pid]
         child.lines.close()
+        self._figures.ended(child.pid)
         self._reaper.tell({"dead": list(child.workers)})
         if child.leaving_s is not None:
             self._replace_next()
             return
         log.error("child_died", pid=child.pid, how=described(status))
+        self._figures.count("child_died")
         if child.pid == self._incoming:
             log.error("reload_failed", reason="the new child does not start; the old ones go on")
             self._incoming = None
@@ -282,7 +271,7 @@ class Supervisor:
         now_s = time.monotonic()
         is_steady = child.ready_s is not None and now_s - child.ready_s > _STEADY_S
         self._failures = 0 if is_steady else self._failures + 1
-        self._due.append((now_s + _backoff_s(self._failures), self._fill))
+        self._due.append((now_s + backoff_s(self._failures), self._fill))
 
     def _fill(self) -> None:
         """Start what the pool lacks; a successor on its way is one of it already."""
@@ -292,9 +281,5 @@ class Supervisor:
     def _start_reaper(self) -> None:
         self._reaper.start(self._own_ends())
 
-
-def _backoff_s(failures: int) -> float:
-    """The wait before a dead child is replaced: none after the first failure to stay alive."""
-    if failures <= 1:
-        return 0.0
-    return min(_FIRST_BACKOFF_S * 2.0 ** min(failures - 2, 10), _LONGEST_BACKOFF_S)
+    def _start_metrics(self) -> None:
+        self._metrics.start(self._life_reading, self._own_ends())

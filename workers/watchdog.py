@@ -13,6 +13,7 @@ from shared.errors import ChannelsBoardError, LayerUnavailable
 from shared.logs import get_logger
 from workers.desk import InHand, Relief
 from workers.handling import Handling
+from workers.naming import named
 from workers.parking import Handled
 from workers.worker import Worker
 
@@ -108,8 +109,9 @@ class Watchdog:
         """Settle what an overdue handler had in hand: it comes back as a failure, not as work."""
         entry = busy.unit[0]
         ran_s = round(now_s - busy.since_s, 1)
-        facts = {"channel": entry.channel, "attempt": entry.attempt, "ran_s": ran_s}
+        facts = {"attempt": entry.attempt, "ran_s": ran_s, **named(entry)}
         log.error("handler_overdue", worker=worker.name, limit_s=busy.timeout_s, **facts)
+        self._handling.figures.failed(entry.channel, "handler_overdue")
         steps = self._handling.failure(busy.unit, f"it took longer than {busy.timeout_s:g} s")
         self._layer.commit(worker.name, steps)
 

@@ -11,10 +11,11 @@ from random import Random
 
 from channel_layer.blocking_layer import BlockingLayer
 from shared.errors import ConfigurationError, LayerUnavailable, StepRefused
-from shared.logs import get_logger
+from shared.logs import get_logger, speak_of
 from workers.commits import Commits, Part
 from workers.desk import Desk
 from workers.handling import Handling, Unit
+from workers.naming import named
 from workers.outage import Outage
 from workers.parking import Handled, Parking, Steps
 from workers.routing import HANDLER_TIMEOUT_S
@@ -61,6 +62,7 @@ class Worker:
         self.failure: str | None = None
         self._layer = layer
         self._handling = handling
+        self._figures = handling.figures
         self._settings = settings
         self._stopping = threading.Event()
         self._refusals = Outage(name, self._stopping, random)
@@ -77,6 +79,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until stopped, or until it turns out that this layer is none to work on."""
+        speak_of(self)
         while not self._stopping.is_set():
             try:
                 self._turn()
@@ -90,6 +93,11 @@ class Worker:
                 self._commits.doubt()
                 self._stopping.wait(0.5)
         self._end()
+
+    def facts(self) -> dict[str, str | int]:
+        """What log lines call the message whose handler runs."""
+        busy = self.desk.in_hand()
+        return {} if busy is None else named(busy.unit[0])
 
     def _turn(self) -> None:
         """Commit what was handled, take more, handle that."""
@@ -123,6 +131,7 @@ class Worker:
             self.desk.finish(self._handled(unit))
             count += 1
             before_s, now_s = now_s, time.monotonic()
+            self._figures.handled(unit[0].channel, len(unit), now_s - before_s)
             if now_s - started_s > self._settings.budget_s:
                 self._allowance = count
                 waiting = self.desk.waiting()
@@ -135,7 +144,8 @@ class Worker:
         try:
             steps = self._handling.handle(unit, self._begin)
         except Exception:
-            log.error("unit_failed", worker=self.name, channel=unit[0].channel, exc_info=True)
+            log.error("unit_failed", worker=self.name, **named(unit[0]), exc_info=True)
+            self._figures.failed(unit[0].channel, "unit_failed")
             steps = self._failure(unit, "its handling failed")
         return Handled(unit, steps)
 
@@ -143,7 +153,7 @@ class Worker:
         try:
             return self._handling.failure(unit, reason)
         except Exception:
-            log.error("failure_failed", worker=self.name, channel=unit[0].channel, exc_info=True)
+            log.error("failure_failed", worker=self.name, **named(unit[0]), exc_info=True)
             return self._handling.acknowledged(unit)
 
     def _begin(self, timeout_s: float) -> None:
@@ -158,7 +168,8 @@ class Worker:
         ]
 
     def _given_up(self, handled: Handled) -> Handled:
-        log.error("list_full", worker=self.name, channel=handled.unit[0].channel)
+        log.error("list_full", worker=self.name, **named(handled.unit[0]))
+        self._figures.events["list_full"] += 1
         unit = handled.left()
         return Handled(unit, self._failure(unit, "a list was full"))
 
@@ -180,6 +191,7 @@ class Worker:
             away = isinstance(error, LayerUnavailable)
             (self._outage if away else self._refusals).wait(error)
             return
+        self._figures.taken(taken, self._layer.taken_ms)
         self.desk.put(taken)
         self._commits.was_answered()
         self._refusals.over()

@@ -3,8 +3,9 @@
 -- [5] worker; [6] items {1, id, force, operations} (Done) or {2, id, delay ms, attempt limit,
 -- reason} (Retry); [7] ids to give back; [8] lists to take from; [9] count; [10] a number that
 -- turns where the taking begins.
--- Gives {verdict an item, taken entries, ms until the next delayed entry is due or -1}. A verdict
--- is: operations dropped (0 or more), -1 when the lease was lost, or the name of a full channel.
+-- Gives {verdict an item, taken entries, ms until the next delayed entry is due or -1, the time in
+-- ms}. A verdict is: operations dropped (0 or more), -1 when the lease was lost, or the name of a
+-- full channel.
 -- A worker that was reclaimed as dead has no leases and gets none.
 
 local worker, items, back, sources, count, turn = args[5], args[6], args[7], args[8], args[9], args[10]
@@ -23,7 +24,7 @@ end
 if is_gone_worker then
   local lost = {}
   for i = 1, #items do lost[i] = -1 end
-  return {lost, {}, -1}
+  return {lost, {}, -1, now}
 end
 local function let_go(id)
   held[id] = nil
@@ -141,4 +142,4 @@ call('ZADD', base .. 'workers', now, worker)
 if due_ms and #taken > 0 then tell_due(due_list) end
 save()
 for i, item in ipairs(taken) do entries[i] = item.entry end
-return {verdicts, entries, due_ms or -1}
+return {verdicts, entries, due_ms or -1, now}

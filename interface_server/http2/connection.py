@@ -72,6 +72,7 @@ class Http2Connection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Bytes came."""
+        self._parts.gateway.figures.http_in_bytes += len(data)
         if not self._ending.is_open:
             return
         passed, fault = self._gate.feed(data, self._clock.seconds())

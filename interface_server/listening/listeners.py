@@ -16,11 +16,12 @@ from twisted.python.failure import Failure
 
 from interface_server.listening.admission import Admission
 from interface_server.listening.doors import Door
-from interface_server.listening.opening import Kind, Listener, OpenSocket, open_all, url_of
+from interface_server.listening.opening import Kind, Listener, OpenSocket, open_all
 from interface_server.listening.stack import Stack
 from interface_server.settings import ServerSettings
 from shared.errors import ConfigurationError
 from shared.logs import get_logger
+from shared.opening import url_of
 
 RESERVED_FILES = 100
 """Files of a process that are no connections of clients: log, broker, mounted files in hand."""

@@ -11,20 +11,18 @@ from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.exposition import choose_encoder
 from twisted.internet.defer import Deferred, succeed
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from interface_server.health import LIVE_PATH, READY_PATH, health
-from interface_server.listening.opening import open_tcp, open_unix, url_of
-from interface_server.seeing.exposition import ServerCollector
+from interface_server.seeing.exposition import server_collector
 from interface_server.seeing.figures import Figures
 from interface_server.seeing.vitals import Vitals
-from interface_server.settings.addresses import TcpPlace, UnixPlace
 from interface_server.wires import Call, Clock
-
-METRICS_PATH = "/metrics"
+from shared.addresses import TcpPlace, UnixPlace
+from shared.metric_families import METRICS_PATH, metrics_page
+from shared.opening import open_tcp, open_unix, url_of
 
 _Site: Any = Site
 _Resource: Any = Resource
@@ -132,14 +130,14 @@ class _Page(_Resource):  # type: ignore[misc]
 
 def _pages(figures: Figures, vitals: Callable[[], Vitals]) -> Any:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(ServerCollector(figures, vitals))
+    registry.register(server_collector(figures, vitals))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
 
     def metrics(accept: str) -> tuple[int, str, bytes]:
-        encode, kind = choose_encoder(accept)
-        return 200, kind, encode(registry)
+        kind, text = metrics_page(registry, accept)
+        return 200, kind, text
 
     def live(_: str) -> tuple[int, str, bytes]:
         return 200, "application/json", json.dumps(vitals().as_json(figures.counters)).encode()

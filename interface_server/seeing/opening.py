@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from interface_server.seeing.figures import Figures
 from interface_server.seeing.vitals import Vitals
-from interface_server.settings.addresses import TcpPlace, UnixPlace
+from shared.addresses import TcpPlace, UnixPlace
 
 
 class Metrics(Protocol):

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import click
 
-from interface_server.settings.addresses import TcpPlace, bind, file_mode, unix_path
 from interface_server.settings.options import COUNT, network, processes, root_path, setting
+from shared.addresses import TcpPlace, bind, file_mode, unix_path
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import click
 
-from interface_server.settings.addresses import TcpPlace, UnixPlace, port_place
 from interface_server.settings.options import SECONDS, setting
+from shared.addresses import TcpPlace, UnixPlace, port_place
 
 
 @dataclass(frozen=True)

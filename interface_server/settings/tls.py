@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import click
 
-from interface_server.settings.addresses import TcpPlace, bind
 from interface_server.settings.options import setting
+from shared.addresses import TcpPlace, bind
 
 TLS_1_2, TLS_1_3 = "1.2", "1.3"
 

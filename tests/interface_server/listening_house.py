@@ -14,8 +14,8 @@ from twisted.internet.endpoints import (
 
 from interface_server.listening.listeners import Listeners
 from interface_server.listening.stack import Stack
-from interface_server.settings.addresses import TcpPlace
 from interface_server.wires import wait
+from shared.addresses import TcpPlace
 from tests.interface_server.answering import Client, Site, page
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -14,11 +14,12 @@ from twisted.internet.endpoints import (
 )
 
 from interface_server.listening.listeners import Listeners
-from interface_server.listening.opening import open_all, open_tcp, open_unix, passed_descriptors
+from interface_server.listening.opening import open_all, passed_descriptors
 from interface_server.listening.stack import Stack
 from interface_server.settings import ServerSettings
-from interface_server.settings.addresses import TcpPlace
+from shared.addresses import TcpPlace
 from shared.errors import ConfigurationError
+from shared.opening import open_tcp, open_unix
 from tests.interface_server.answering import Client, Site, page
 from tests.interface_server.listening_house import ANY, GET, listening
 

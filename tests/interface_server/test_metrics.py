@@ -14,11 +14,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.sync.client import connect
 
-from interface_server.seeing.exposition import PREFIX, ServerCollector
+from interface_server.seeing.exposition import PREFIX, server_collector
 from interface_server.seeing.figures import Figures
 from interface_server.seeing.opening import place_of
 from interface_server.seeing.vitals import Vitals
-from interface_server.settings.addresses import TcpPlace, UnixPlace
+from shared.addresses import TcpPlace, UnixPlace
 from shared.times import Times
 from tests.interface_server.real_server import (
     ServerProcess,
@@ -136,7 +136,7 @@ def test_the_document_tells_every_metric() -> None:
     """The table in docs/operating.md has each name with its kind, and no other."""
     vitals = Vitals(**{each.name: 0 for each in fields(Vitals)} | {"layer_times": Times()})
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(ServerCollector(Figures(), lambda: vitals))
+    registry.register(server_collector(Figures(), lambda: vitals))
     exposed = {
         (family.name + ("_total" if family.type == "counter" else ""), family.type)
         for family in registry.collect()
@@ -181,3 +181,22 @@ def test_a_handshake_has_an_id_too(seen: ServerProcess) -> None:
     said = json.loads(line)
     assert (said["code"], said["cause"]) == (1000, "peer")
     assert f'{PREFIX}websockets_closed_total{{"cause": "peer", "code": "1000"}}' in samples(seen)
+
+
+def test_doors_and_handshakes_have_metrics_of_their_own() -> None:
+    """What the door refused and how TLS handshakes ended are labels, not events."""
+    figures = Figures()
+    figures.counters.update({"connections.address_full": 2, "tls.plain_http": 1, "epochs": 3})
+    figures.connections["tls"] = 4
+    vitals = Vitals(**{each.name: 0 for each in fields(Vitals)} | {"layer_times": Times()})
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(server_collector(figures, lambda: vitals))
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(PREFIX + name, labels)
+
+    assert value("connections_refused_total", cause="address_full") == 2
+    assert value("tls_handshakes_total", result="accepted") == 4
+    assert value("tls_handshakes_total", result="plain_http") == 1
+    assert value("events_total", event="epochs") == 3
+    assert value("events_total", event="tls.plain_http") is None

@@ -1,6 +1,6 @@
 """Addresses as people write them on a command line: hosts with ports, UNIX sockets, file modes.
 
-Reads text only; whether an address can be had is found out by `listening/opening.py`.
+Reads text only; whether an address can be had is found out by `opening.py`.
 """
 
 import ipaddress
