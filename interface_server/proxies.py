@@ -170,7 +170,8 @@ def _hop(text: str) -> Address | None:
         port = port.removeprefix(":")
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
-    address = _address(host)
+    # A zone is the machine's own that wrote it, and may hold any character, blanks too.
+    address = None if "%" in host else _address(host)
     if address is None:
         return None
     return str(address), int(port) if _PORT_ALONE.fullmatch(port.encode("latin-1")) else 0

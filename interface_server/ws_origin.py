@@ -54,4 +54,6 @@ def _is_same(origin: str, host: str, peer: Peer) -> bool:
         return False
     if default is None or (peer.scheme == "https" and asking.scheme != "https"):
         return False
+    if "@" in asking.netloc:  # no browser says so, and what stands before it may be the site
+        return False
     return bool(asking.hostname) and asking.hostname == asked.hostname and same_port

@@ -1,10 +1,13 @@
 """Compression and the rule of origins over real sockets."""
 
+import re
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
@@ -12,7 +15,7 @@ from websockets.sync.client import connect
 import channel_layer
 from channel_layer.layer import Entry, Join, Operation, SendGroup
 from shared import codec
-from tests.interface_server.raw_socket import BINARY, CONTINUATION, TEXT, RawSocket, frame
+from tests.interface_server.raw_socket import BINARY, CONTINUATION, TEXT, Frame, RawSocket, frame
 from tests.interface_server.real_server import (
     ServerProcess,
     ToyWorker,
@@ -162,6 +165,35 @@ def test_what_breaks_a_rule_of_compression_ends_the_socket(
     toy.wait_for(lambda seen: bool(codes(seen)))
     assert codes(toy) == [code]
     assert [each for each in toy.of("websocket.receive") if each["path"] == path] == []
+
+
+def test_small_frames_that_inflate_to_much_are_read_as_they_are_handled(
+    deflating: ServerProcess, start: Callable[..., ToyWorker]
+) -> None:
+    """Past --socket-queue-bytes none is inflated, also of what one read brought; none is lost."""
+    may_go_on = threading.Event()
+
+    def hold(message: dict[str, object], _: Entry) -> list[Operation]:
+        assert may_go_on.wait(10)
+        return [reply(message, text=str(len(str(message["text"]))))]
+
+    start(on_receive=hold)
+    before = frames_in(deflating)
+    with RawSocket(deflating.address, more=OFFER) as client:
+        client.send(frame(TEXT, deflated(b"a" * 65536), bits=RSV1) * 150)
+        deflating.wait_for_health(lambda _: frames_in(deflating) - before >= 16)
+        assert httpx.get(deflating.http + "/healthz").status_code == 200
+        assert frames_in(deflating) - before <= 20
+        may_go_on.set()
+        for _ in range(150):
+            assert client.frame() == Frame(TEXT, b"65536")
+
+
+def frames_in(server: ServerProcess) -> int:
+    """Messages that were read from sockets since the start."""
+    text = httpx.get(server.metrics + "/metrics").text
+    found = re.search(r'websocket_frames_total{direction="in"} ([0-9]+)', text)
+    return int(found[1]) if found else 0
 
 
 def test_a_page_of_another_site_asks_no_worker(

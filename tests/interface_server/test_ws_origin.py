@@ -33,6 +33,7 @@ def is_allowed(
         ("http://example.org", "example.org:8000", False),
         ("http://evil.example.org", "example.org", False),
         ("http://example.org.evil", "example.org", False),
+        ("http://evil\\@example.org", "example.org", False),
         ("http://example.org@evil", "evil.example", False),
         ("null", "example.org", False),
         ("", "example.org", False),
