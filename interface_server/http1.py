@@ -198,10 +198,13 @@ class HttpConnection(Protocol):
         self._timer.not_after(self._end_by)
 
     def _let_go(self) -> None:
-        """Hold the transport no more: else what fills it stays until a garbage collection."""
+        """Hold nothing that holds this: all of it is free at once, not when garbage is looked for.
+
+        What comes from there still (a late reply) finds a connection that is OVER.
+        """
         self._row.output.let_go()
         self.transport = None
-        del self._wire
+        del self._wire, self._row, self._intake
 
     # Deadlines
 

@@ -93,9 +93,10 @@ class Answer:
 
     `head` is None for a request that could not be read. `request_id` names the request to its
     client, in each log line and to workers: what a trusted proxy said, else a new one. `held` is
-    its owner's; `size_bytes` are those that were given, heads included. `sent_at` and
-    `replied_at`, on the owner's clock, say when workers were asked and when they first answered,
-    0 where that was not; `has_parts`: the answer is given in more than one piece. Responses go
+    its owner's, who also forgets `exchange` when the answer is over: the two hold each other.
+    `size_bytes` are those that were given, heads included. `sent_at` and `replied_at`, on the
+    owner's clock, say when workers were asked and when they first answered, 0 where that was not;
+    `has_parts`: the answer is given in more than one piece. Responses go
     through `coder` when there is one. `framing` is HTTP/1's when none is given.
     """
 

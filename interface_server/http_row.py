@@ -86,8 +86,10 @@ class AnswerRow:
         """No one will read what is still in the row."""
         while self._answers:
             answer = self._answers.popleft()
-            if answer.exchange is not None:
-                answer.exchange.client_gone()
+            exchange, answer.exchange = answer.exchange, None
+            if exchange is not None:
+                exchange.client_gone()
+            answer.held = []
             if not answer.is_over:
                 answer.is_over = True
                 self._parts.log(answer)
@@ -124,6 +126,7 @@ class AnswerRow:
         if answer.is_over:
             return
         answer.is_over = True
+        answer.exchange = None
         self._parts.log(answer)
         if not self._answers or answer is not self._answers[0]:
             return

@@ -5,6 +5,7 @@ look again. Knows no deadline by itself.
 """
 
 from collections.abc import Callable
+from math import inf
 
 from interface_server.wires import Call, Clock
 
@@ -30,11 +31,28 @@ class LazyTimer:
             self._call.reset(max(0.0, at - self._clock.seconds()))
 
     def stop(self) -> None:
-        """Forget the call."""
+        """Forget the call and who wanted it, for good: nothing is called any more."""
         if self._call is not None:
             self._call.cancel()
-            self._call = None
+        self._call, self._at, self._on_time = _NONE, -inf, _nothing
 
     def _fire(self) -> None:
         self._call = None
         self._on_time()
+
+
+class _NoCall:
+    """Stands for a call that is always due before any other and never comes."""
+
+    def cancel(self) -> None:
+        """See Call."""
+
+    def reset(self, delay: float) -> None:
+        """See Call."""
+
+
+_NONE = _NoCall()
+
+
+def _nothing() -> None:
+    """What is called when nobody wants to be."""

@@ -173,9 +173,10 @@ class SocketProtocol(Protocol):  # type: ignore[misc]  # its base is untyped on 
             self._linger.cancel()
             self._linger = None
         super().connectionLost(reason)
-        # What fills the transport would stay until the next garbage collection.
+        # What holds this would stay with it until the next search for garbage: Autobahn's two
+        # deferreds have it as their result.
         self._output.let_go()
-        self.transport = None
+        self.transport = self.is_open = self.is_closed = None
 
     # What Autobahn says
 

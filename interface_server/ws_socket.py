@@ -6,7 +6,6 @@ Speaks with the layer through the gateway and with the peer through a `Wire`; ev
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
 from twisted.python.failure import Failure
 
@@ -21,38 +20,13 @@ from interface_server.ws_deflate import deflated_frame
 from interface_server.ws_record import SocketRecord
 from interface_server.ws_session import Session
 from interface_server.ws_steps import SessionLimits, State
+from interface_server.ws_wire import NO_WIRE, Wire
 from shared import codec
 from shared.errors import InvalidMessage, LayerError, LayerUnavailable, MessageTooLarge
 from shared.logs import get_logger
 from shared.messages import WsConnect, WsReply
 
 log = get_logger("websocket")
-
-
-class Wire(Protocol):
-    """The connection as a session sees it."""
-
-    def accept(self, subprotocol: str | None) -> None:
-        """Complete the handshake."""
-
-    def refuse(self, status: int) -> None:
-        """Answer the handshake with an HTTP status and close."""
-
-    def write_frame(self, frame: bytes) -> None:
-        """Write one whole frame, unless the connection is closing."""
-
-    def close(self, code: int) -> None:
-        """Begin the closing handshake."""
-
-    @property
-    def window(self) -> int:
-        """How far compressed frames may look back, in bits; 0 when none may be compressed."""
-
-    def pause_reading(self) -> None:
-        """Read no more."""
-
-    def resume_reading(self) -> None:
-        """Read again."""
 
 
 class Socket:
@@ -109,6 +83,7 @@ class Socket:
 
     def never_began(self) -> None:
         """The handshake was refused before anybody was asked."""
+        self._wire = NO_WIRE
         self._record.refused(400, "upgrade_refused")
         self._on_end(self)
 
@@ -132,6 +107,7 @@ class Socket:
         """The connection is over."""
         self._record.ended(code)
         self._feed(step.PeerGone(code))
+        self._wire = NO_WIRE  # it holds this, and this lives on until workers are done with it
 
     def stop(self) -> None:
         """This server goes: refuse a waiting handshake, close an open socket with 1012."""

@@ -99,12 +99,12 @@ class Http2Connection(Protocol):
             self._soon.cancel()
             self._soon = None
         self._streams.give_up()
-        self._timer.stop()
         self._parts.closed(self)
         self._output.let_go()
         self._engine.let_go()
         self.transport = None
-        del self._wire
+        # All of it holds this, and would stay with it until the next search for garbage.
+        del self._wire, self._streams, self._sender, self._output
 
     # A Drainable
 

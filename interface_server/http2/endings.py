@@ -109,8 +109,9 @@ class Ending:
         return True
 
     def over(self) -> None:
-        """The connection is lost."""
+        """The connection is lost: hold nothing of it."""
         self._phase = _Phase.OVER
+        del self._output, self._wire
 
     def deadlines(self, abort: Callable[[str], None]) -> Iterator[Deadline]:
         """What is waited for now, each with its end."""

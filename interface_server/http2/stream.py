@@ -149,11 +149,15 @@ class Stream:
 
     def give_up(self) -> None:
         """Nobody will read the answer."""
-        answer = self._answer
+        answer, self._answer = self._answer, None  # they hold each other
+        exchange, self._exchange = self._exchange, None
         self._content.abandon()
-        if self._exchange is not None:
-            self._exchange.client_gone()
-        if answer is not None and not answer.is_over:
+        if exchange is not None:
+            exchange.client_gone()
+        if answer is None:
+            return
+        answer.exchange = None
+        if not answer.is_over:
             answer.is_over = True
             self._owner.parts.log(answer)
 

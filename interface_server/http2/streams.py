@@ -149,6 +149,7 @@ class Streams:
             stream.give_up()
         for ghost in tuple(self._ghosts):
             ghost.end()
+        self._left_sockets = []
 
     def deadlines(self) -> Iterator[Deadline]:
         """What is waited for now, each with its end."""

@@ -93,6 +93,7 @@ class Tunnel:
 
     def give_up(self) -> None:
         """The stream is over, whoever ended it."""
+        self.output.on_empty = None
         if self.output.is_complete:
             self._lose(ConnectionDone())
         else:

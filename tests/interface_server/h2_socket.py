@@ -62,12 +62,17 @@ class H2Sockets:
         self.until(lambda: stream in self.heads)
         return stream
 
-    def get(self, path: str) -> int:
-        """Ask for a page; its status."""
+    def ask(self, path: str) -> int:
+        """Ask for a page; the stream's number."""
         stream = self._h2.get_next_available_stream_id()
         head = [(":method", "GET"), (":scheme", "http"), (":authority", "x"), (":path", path)]
         self._h2.send_headers(stream, head, end_stream=True)
         self._flush()
+        return stream
+
+    def get(self, path: str) -> int:
+        """Ask for a page and read it; its status."""
+        stream = self.ask(path)
         self.until(lambda: stream in self.ended)
         return int(self.heads[stream][":status"])
 

@@ -94,10 +94,12 @@ class ToyWorker(threading.Thread):
 class ServerProcess:
     """`python -m interface_server` on a free port."""
 
+    module = "interface_server"
+
     def __init__(self, url: str, prefix: str, *options: str) -> None:
         environment = {"REDIS_URL": url, "CHANNELS_PREFIX": prefix}
         given = ("--port", "0", "--metrics", "0", *options)
-        self.part = Part.module("interface_server", *given, env=environment)
+        self.part = Part.module(self.module, *given, env=environment)
         listens = self.part.wait_for(r"listens on http(s?)://([^/]+)/")
         self._s, self.address = listens[1], listens[2]
         self.metrics = self.part.wait_for(r"metrics at (http://[^/]+)/metrics")[1]
