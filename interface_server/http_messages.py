@@ -1,6 +1,6 @@
 """From the bytes of a request's head to what they mean, with every rule that makes a 400 of it.
 
-Reads no body and no socket; `http_request` makes the message that a worker gets.
+Reads no body and no socket; `request_message.py` makes the message that a worker gets.
 """
 
 import re
@@ -10,10 +10,9 @@ from urllib.parse import unquote_to_bytes
 
 import httptools
 
-from interface_server.proxies import Peer
 from interface_server.seeing.causes import cause_of_status
 from shared.errors import ChannelsBoardError, shortened
-from shared.messages import Headers, HttpRequest
+from shared.messages import Headers
 
 END_OF_HEAD = b"\r\n\r\n"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -130,40 +129,6 @@ def incomplete_head_fault(raw: bytes) -> str | None:
     whole_lines = raw[: raw.rfind(b"\n") + 1]
     is_malformed = _is_malformed(whole_lines, whole_lines.count(b"\n"))
     return _MALFORMED if is_malformed else None
-
-
-def http_request(
-    head: RequestHead,
-    peer: Peer,
-    reply_channel: str,
-    request_id: str,
-    root_path: str = "",
-    body: bytes = b"",
-    body_channel: str | None = None,
-) -> HttpRequest:
-    """The message for a worker; `root_path` is taken off the path where it is there."""
-    return HttpRequest(
-        reply_channel,
-        head.method,
-        without_root(head.path, root_path) if root_path else head.path,
-        head.http_version,
-        peer.scheme,
-        head.query_string,
-        root_path,
-        head.headers,
-        body,
-        body_channel,
-        peer.client,
-        peer.server,
-        request_id,
-    )
-
-
-def without_root(path: str, root_path: str) -> str:
-    """The path below `root_path`; the path itself when it does not lie there."""
-    if root_path and (path == root_path or path.startswith(root_path + "/")):
-        return path[len(root_path) :] or "/"
-    return path
 
 
 def _is_malformed(raw: bytes, line_ends: int) -> bool:

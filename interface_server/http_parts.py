@@ -12,11 +12,12 @@ from interface_server.gateway import Gateway
 from interface_server.head_memory import HeadMemory
 from interface_server.health import LIVE_PATH, READY_PATH, health
 from interface_server.http_answer import CLIENT_GONE, Answer
-from interface_server.http_messages import RequestHead, RequestRefused, without_root
+from interface_server.http_messages import RequestHead, RequestRefused
 from interface_server.http_responses import DateAndServer, ReadyResponse, hsts_line, own_page
 from interface_server.http_running import RunningExchange
 from interface_server.http_upload import BodyBudget
 from interface_server.proxies import TrustedProxies
+from interface_server.request_message import without_root
 from interface_server.response_coding import ResponseCoder
 from interface_server.seeing.causes import CUTS
 from interface_server.static_files import FileResponse

@@ -15,9 +15,10 @@ from interface_server.gateway import Gateway
 from interface_server.http_answer import Answer
 from interface_server.http_exchange import step
 from interface_server.http_holding import Holding
-from interface_server.http_messages import RequestHead, http_request
+from interface_server.http_messages import RequestHead
 from interface_server.http_responses import FramingBroken
 from interface_server.http_upload import BodyBudget, perform_quietly
+from interface_server.request_message import http_request
 from interface_server.wires import Clock
 from shared import codec
 from shared.errors import InvalidMessage, LayerError

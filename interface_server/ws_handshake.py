@@ -5,8 +5,9 @@ Decides nothing about who may connect: that is a worker's, which gets all header
 
 import re
 
-from interface_server.http_messages import RequestHead, RequestRefused, without_root
+from interface_server.http_messages import RequestHead, RequestRefused
 from interface_server.proxies import Peer, with_host
+from interface_server.request_message import without_root
 from interface_server.ws_deflate import check_extensions
 from interface_server.ws_origin import check_origin
 from shared.messages import WsConnect

@@ -15,8 +15,10 @@ from channel_layer.capacities import Capacities
 from channel_layer.layer import Capacity
 from channel_layer.memory import MemoryLayer
 from channel_layer.redis_blocking import RedisLayer
+from channel_layer.redis_keys import RedisKeys
 from channel_layer.redis_twisted import TwistedLayer
 from shared.settings import LayerSettings
+from tests.channel_layer.silence import Silence
 
 CAPACITY = Capacity(20, 3 * 1024 * 1024)
 """Small bounds, which tests can reach; patterns give `tight.*` two messages."""
@@ -165,3 +167,9 @@ def broker(redis_url: str) -> Iterator["redis.Redis[bytes]"]:
     """A client of the broker itself."""
     with redis.Redis.from_url(redis_url) as client:
         yield client
+
+
+@pytest.fixture
+def silence(settings: LayerSettings, broker: "redis.Redis[bytes]") -> Silence:
+    """Lets an inbox look as if nobody had given a sign of life for an hour."""
+    return Silence(RedisKeys(settings.prefix), broker)

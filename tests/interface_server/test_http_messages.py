@@ -7,12 +7,11 @@ from hypothesis import strategies as st
 from interface_server.http_messages import (
     RequestHead,
     RequestRefused,
-    http_request,
     incomplete_head_fault,
     parse_head,
-    without_root,
 )
 from interface_server.proxies import Peer
+from interface_server.request_message import http_request
 from shared import codec
 
 
@@ -148,15 +147,6 @@ def test_an_expectation_counts_for_http_1_1_only() -> None:
     """Source: RFC 9110 section 10.1.1."""
     assert head(b"POST / HTTP/1.1", b"Expect: 100-Continue").expects_continue
     assert not head(b"POST / HTTP/1.0", b"Expect: 100-continue").expects_continue
-
-
-@pytest.mark.parametrize(
-    ("path", "root", "rest"),
-    [("/a", "", "/a"), ("/r/a", "/r", "/a"), ("/r", "/r", "/"), ("/rx", "/r", "/rx")],
-)
-def test_a_root_path_is_taken_off_at_a_segment(path: str, root: str, rest: str) -> None:
-    """Half a segment is no root."""
-    assert without_root(path, root) == rest
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))

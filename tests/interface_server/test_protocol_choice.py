@@ -1,4 +1,4 @@
-"""What a connection speaks by its first bytes; what TLS agrees on is in test_tls_listening.py."""
+"""What a connection speaks by its first bytes; what TLS agrees on is in test_tls_own.py."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Which pairs are taken, which refused and how; test_tls_listening.py has what clients see."""
+"""Which pairs are taken, which refused and how; what clients see is in test_tls_listening.py."""
 
 import ssl
 import sys
