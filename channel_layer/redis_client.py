@@ -14,7 +14,8 @@ from redis.retry import Retry
 
 from channel_layer.lua_scripts import all_scripts, script
 from channel_layer.redis_calls import hello
-from channel_layer.redis_connections import Ask, RedisConnections, packed
+from channel_layer.redis_commands import packed
+from channel_layer.redis_connections import Ask, RedisConnections
 from channel_layer.redis_hello import QUESTIONS, hello_facts
 from channel_layer.redis_refusals import refusal
 from shared.errors import ConfigurationError, LayerUnavailable

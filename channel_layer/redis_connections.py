@@ -6,7 +6,7 @@ command by redis-py's own client costs ten times as much as the same bytes sent 
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -74,12 +74,6 @@ class RedisConnections:
             connection.disconnect()
             raise
         return connection
-
-
-def packed(parts: Iterable[bytes]) -> bytes:
-    """One command as Redis reads it. Source: Redis serialization protocol, "arrays"."""
-    strings = [b"$%d\r\n%b\r\n" % (len(part), part) for part in parts]
-    return b"*%d\r\n%b" % (len(strings), b"".join(strings))
 
 
 def _asked(connection: Any, packed: bytes, count: int) -> list[Any]:

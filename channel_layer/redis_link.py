@@ -1,7 +1,7 @@
 """One connection of the reactor to Redis that comes back by itself for ever.
 
-Knows how to run a script and how to wait for a token; repeats nothing on its own. Made on
-txredisapi's protocol, since its own pool tells nobody when a connection is new.
+Knows how to run a script and how to wait for a token; repeats nothing on its own. What goes over
+the connection is `redis_protocol.py`'s.
 """
 
 import random
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import txredisapi
-from twisted.internet.defer import Deferred, DeferredList, FirstError, fail, gatherResults, succeed
+from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.protocol import Factory
@@ -18,8 +18,10 @@ from twisted.internet.task import deferLater
 from channel_layer.lua_scripts import all_scripts, script
 from channel_layer.redis_address import RedisAddress
 from channel_layer.redis_calls import hello
+from channel_layer.redis_commands import packed
 from channel_layer.redis_hello import QUESTIONS, hello_facts
 from channel_layer.redis_keys import RedisKeys
+from channel_layer.redis_protocol import RedisProtocol
 from channel_layer.redis_refusals import refusal
 from shared.errors import LayerUnavailable
 from shared.logs import get_logger
@@ -61,6 +63,7 @@ class RedisLink:
         self._life: Deferred[None] | None = None
         self._stopped = False
         self._waiting: list[Deferred[None]] = []
+        self._calls: dict[str, bytes] = {}
         self.connects = 0
         """How often the connection came up."""
 
@@ -101,8 +104,7 @@ class RedisLink:
 
     def run(self, name: str, argument: bytes) -> Deferred[Any]:
         """What the script `name` gives. Errback: LayerUnavailable, StepRefused."""
-        answer = self._execute("EVALSHA", script(name).sha, 1, self._keys.base, argument)
-        return answer.addErrback(self._named)
+        return self._ask(self._call(name, argument), 1)
 
     def wait_and_run(
         self, keys: Sequence[str], wait_ms: int, name: str, argument: bytes
@@ -114,25 +116,31 @@ class RedisLink:
         """
         if wait_ms <= 0:
             return self.run(name, argument)
-        wait_s = max(min(wait_ms, MAX_BLOCK_MS), 1) / 1000
-        both = gatherResults(
-            [
-                self._execute("BLPOP", *keys, f"{wait_s:.3f}"),
-                self._execute("EVALSHA", script(name).sha, 1, self._keys.base, argument),
-            ],
-            consumeErrors=True,
-        )
-        return both.addCallbacks(lambda replies: replies[1], self._named)
+        wait = b"%.3f" % (max(min(wait_ms, MAX_BLOCK_MS), 1) / 1000)
+        blocking = packed((b"BLPOP", *(key.encode("ascii") for key in keys), wait))
+        return self._ask(blocking + self._call(name, argument), 2)
 
     def command(self, *parts: str | bytes | int) -> Deferred[Any]:
         """What one plain command gives. Errback: LayerUnavailable, StepRefused."""
-        return self._execute(*parts).addErrback(self._named)
-
-    def _execute(self, *parts: str | bytes | int) -> Deferred[Any]:
         if self._protocol is None:
-            return fail(txredisapi.ConnectionError("not connected"))
+            return fail(LayerUnavailable("not connected to Redis"))
         answer: Deferred[Any] = self._protocol.execute_command(*parts)
-        return answer
+        return answer.addErrback(self._named)
+
+    def _call(self, name: str, argument: bytes) -> bytes:
+        call = self._calls.get(name)
+        if call is None:
+            parts = b"EVALSHA", script(name).sha.encode(), b"1", self._keys.base.encode()
+            # All parts but the argument, which makes them five.
+            call = self._calls[name] = b"*5" + packed(parts)[2:]
+        return b"%b$%d\r\n%b\r\n" % (call, len(argument), argument)
+
+    def _ask(self, commands: bytes, count: int) -> Deferred[Any]:
+        """What the last of `count` packed commands gives."""
+        if self._protocol is None:
+            return fail(LayerUnavailable("not connected to Redis"))
+        answers: Deferred[list[Any]] = self._protocol.ask(commands, count)
+        return answers.addCallbacks(_last, self._named)
 
     async def _keep_up(self) -> None:
         attempt = 0
@@ -157,7 +165,7 @@ class RedisLink:
                 log.warning("redis_lost", link=self._name, address=self._address.shown)
 
     async def _connected(self) -> Any:
-        factory: Any = Factory.forProtocol(_new_protocol)
+        factory: Any = Factory.forProtocol(self._new_protocol)
         factory.noisy = False
         endpoint = HostnameEndpoint(
             self._reactor,
@@ -174,6 +182,9 @@ class RedisLink:
             protocol.transport.abortConnection()
             raise
         return protocol
+
+    def _new_protocol(self) -> Any:
+        return RedisProtocol(self._reactor, _REPLY_TIMEOUT_S)
 
     async def _prepare(self, protocol: Any) -> None:
         address = self._address
@@ -211,7 +222,7 @@ class RedisLink:
             )
 
     def _named(self, failure: Any) -> Any:
-        error = failure.value.subFailure.value if failure.check(FirstError) else failure.value
+        error = failure.value
         if isinstance(error, txredisapi.ConnectionError):
             self._give_up()
             raise LayerUnavailable(f"lost the connection to Redis: {error}") from error
@@ -225,7 +236,7 @@ class RedisLink:
     def _give_up(self) -> None:
         """Count as down from now on: who repeats a step at once would do so without an end.
 
-        For txredisapi tells of a time-out to each that asks meanwhile, before it cuts.
+        For the protocol tells of a time-out before it hears that the connection is cut.
         """
         protocol, self._protocol = self._protocol, None
         if protocol is not None:
@@ -243,10 +254,8 @@ class RedisLink:
         return LayerUnavailable("the channel layer was closed")
 
 
-def _new_protocol() -> Any:
-    return txredisapi.HiredisProtocol(
-        charset=None, replyTimeout=_REPLY_TIMEOUT_S, convertNumbers=False
-    )
+def _last(answers: list[Any]) -> Any:
+    return answers[-1]
 
 
 async def _answers(protocol: Any, commands: Sequence[tuple[str | bytes, ...]]) -> list[object]:

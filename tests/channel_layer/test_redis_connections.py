@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from channel_layer.redis_connections import Ask, RedisConnections, packed
+from channel_layer.redis_commands import packed
+from channel_layer.redis_connections import Ask, RedisConnections
 
 
 @pytest.fixture
