@@ -30,7 +30,7 @@ from channel_layer.redis_calls import ReadBefore, ScriptArguments
 from channel_layer.redis_keys import RedisKeys
 from channel_layer.redis_link import MAX_BLOCK_MS, RedisLink
 from channel_layer.redis_reader import RedisReader
-from channel_layer.redis_sends import SendQueue
+from channel_layer.redis_sends import SendQueue, Trouble
 from shared.channel_names import check_channel, filled_pattern
 from shared.errors import ChannelFull, LayerError, LayerUnavailable, MessageTooLarge
 from shared.logs import get_logger
@@ -130,6 +130,18 @@ class TwistedLayer:
             return self._sends.perform(self._arguments.operation(operation))
         except (LayerError, ValueError) as error:
             return fail(error)
+
+    def submit(self, operation: Operation, trouble: Trouble) -> None:
+        """As `perform`, for an operation of whose success nobody wants to hear: it costs less.
+
+        `trouble` hears another outcome than DONE, or the error, and maybe before this returns.
+        """
+        try:
+            packed_operation = self._arguments.operation(operation)
+        except (LayerError, ValueError) as error:
+            trouble(error)
+        else:
+            self._sends.submit(packed_operation, trouble)
 
     def perform_together(self, operations: Sequence[Operation]) -> Deferred[Outcome]:
         """What became of the last of several operations, which are placed in one script call.

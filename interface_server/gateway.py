@@ -4,7 +4,7 @@ Names what a connection may ask of its process (`Gateway`) and what it must be a
 (`Receiver`). `service.py` implements the first, `http1.py` and `ws_protocol.py` the second.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from channel_layer.answers import Outcome
@@ -97,6 +97,13 @@ class Gateway(Protocol):
 
         The Deferred fails with LayerUnavailable when too much waits for a layer that is away,
         and with MessageTooLarge.
+        """
+
+    def submit(self, operation: Operation, trouble: Callable[[Outcome | Exception], None]) -> None:
+        """As `perform`, for a step of whose success nobody wants to hear: it costs less.
+
+        `trouble` hears another outcome than DONE or what `perform` would fail with, and may be
+        called before this returns.
         """
 
     def perform_together(self, operations: Sequence[Operation]) -> "Deferred[Outcome]":

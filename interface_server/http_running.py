@@ -5,9 +5,7 @@ The rules are in `http_exchange.py`; the bytes are `http_answer.py`'s.
 
 from collections.abc import Sequence
 
-from twisted.python.failure import Failure
-
-from channel_layer.answers import Outcome, Verdict
+from channel_layer.answers import Outcome
 from channel_layer.layer import Awaited, Drop, Entry, OpenSocket, Position, Send
 from interface_server import http_steps as table
 from interface_server.broadcasts import Broadcast
@@ -194,16 +192,13 @@ class RunningExchange:
         ttl_ms = int(settings.http_timeout_s * 1000)
         packed = codec.encode(request)
         send = Send(REQUESTS, packed, receipt=channel, ttl_ms=ttl_ms, attempt=attempt)
-        self._gateway.perform(send).addCallbacks(self._sent, self._not_sent)
+        self._gateway.submit(send, self._not_sent)
 
-    def _sent(self, outcome: Outcome) -> None:
-        if outcome.verdict is not Verdict.DONE:
-            self._happened(table.NotSent(is_full=True))
-
-    def _not_sent(self, failure: Failure) -> None:
-        if not isinstance(failure.value, LayerError):
-            _log.error("request_not_sent", traceback=failure.getTraceback())
-        self._happened(table.NotSent(is_full=False))
+    def _not_sent(self, came: Outcome | Exception) -> None:
+        is_full = isinstance(came, Outcome)
+        if not is_full and not isinstance(came, LayerError):
+            _log.error("request_not_sent", exc_info=came)
+        self._happened(table.NotSent(is_full))
 
     def _happened(self, happened: table.Happened) -> None:
         before = self._state

@@ -6,7 +6,7 @@ Holds no rules of HTTP, WebSocket or the layer; each is a part of its own.
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import SystemRandom
 from typing import Any
@@ -203,6 +203,10 @@ class Service:
     def perform(self, operation: Operation) -> Deferred[Outcome]:
         """One step of the channel layer."""
         return self._layer.perform(operation)
+
+    def submit(self, operation: Operation, trouble: Callable[[Outcome | Exception], None]) -> None:
+        """One step of the channel layer of whose success nobody wants to hear."""
+        self._layer.submit(operation, trouble)
 
     def perform_together(self, operations: Sequence[Operation]) -> Deferred[Outcome]:
         """Several steps in one call of the layer."""

@@ -81,6 +81,29 @@ async def test_each_operation_has_its_own_verdict(twisted: TwistedLayer) -> None
 
 
 @ensureDeferred
+async def test_only_trouble_is_heard(twisted: TwistedLayer) -> None:
+    """What is submitted keeps its place; its sender hears of a full list and of what is wrong,
+    and what it then raises harms no other."""
+    troubles: list[Any] = []
+
+    def hear(came: Any) -> None:
+        troubles.append(came)
+        raise ValueError
+
+    twisted.submit(Send("tight.a", b"0"), hear)
+    for _ in range(2):
+        twisted.submit(Send("tight.a", b"1"), hear)
+    last = await twisted.perform(Send("tight.a", b"2"))
+    assert last.verdict is Verdict.FULL
+    assert {came.verdict for came in troubles} == {Verdict.FULL}
+    twisted.submit(Send("not good", b""), troubles.append)
+    assert isinstance(troubles[-1], InvalidName)
+    await twisted.close()
+    twisted.submit(Send("a", b""), troubles.append)
+    assert isinstance(troubles[-1], LayerUnavailable)
+
+
+@ensureDeferred
 async def test_it_waits_for_a_broker(free_port: int, tmp_path: Any) -> None:
     """Started without a broker it keeps trying; what was to be performed meanwhile is performed."""
     layer = TwistedLayer(reactor, LayerSettings(f"redis://127.0.0.1:{free_port}/0"))

@@ -87,6 +87,13 @@ class Site:
         self._changed()
         return succeed(Outcome(verdict))
 
+    def submit(self, operation: Operation, trouble: Callable[[Outcome | Exception], None]) -> None:
+        def heard(outcome: Outcome) -> None:
+            if outcome.verdict is not Verdict.DONE:
+                trouble(outcome)
+
+        self.perform(operation).addCallbacks(heard, lambda failure: trouble(failure.value))
+
     def _take(self, operation: Operation) -> None:
         if isinstance(operation, Drop):
             self.bodies.pop(operation.channel, None)
