@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from interface_server.settings import ServerSettings
     from interface_server.static_files import StaticFiles
     from interface_server.wires import TcpTransport
-    from shared.logs import AccessLog
+    from shared.access_log import AccessLog
 
 
 class Receiver(Protocol):

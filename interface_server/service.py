@@ -39,8 +39,9 @@ from interface_server.ws_autobahn import socket_factory
 from interface_server.ws_deflate import NO_DEFLATE, agreed_window
 from interface_server.ws_handshake import canonical_head, ws_connect
 from interface_server.ws_protocol import session_limits, socket_class
+from shared.access_log import AccessLog
 from shared.errors import LayerError
-from shared.logs import AccessLog, get_logger
+from shared.logs import get_logger
 from shared.settings import LayerSettings, LogSettings
 
 REFRESHES_PER_EXPIRY = 3

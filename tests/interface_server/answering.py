@@ -28,7 +28,7 @@ from interface_server.seeing.figures import Figures
 from interface_server.settings import ServerSettings
 from interface_server.static_files import StaticFiles
 from shared import codec
-from shared.logs import AccessLog
+from shared.access_log import AccessLog
 from shared.messages import BodyChunk, HttpRequest, Receipt
 
 Worker = Callable[["Site", HttpRequest], None]

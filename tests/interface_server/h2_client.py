@@ -41,6 +41,12 @@ def fields(path: bytes = b"/a", method: bytes = b"GET", *more: tuple[bytes, byte
     )
 
 
+def raw(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """A frame of any kind."""
+    head = len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big")
+    return head + payload
+
+
 class H2Client(Client):
     """`heads` and `bodies` are by stream, `frames` all that came."""
 

@@ -18,7 +18,7 @@ from pytest_twisted import ensureDeferred
 
 from shared.messages import HttpRequest
 from tests.interface_server.answering import Site, page
-from tests.interface_server.h2_client import PREFACE, Fields, H2Client, fields, serving_h2
+from tests.interface_server.h2_client import PREFACE, Fields, H2Client, fields, raw, serving_h2
 
 PROTOCOL, FLOW, CLOSED, SIZE, REFUSED, COMPRESSION = 1, 3, 5, 6, 7, 9
 CALM = 11
@@ -54,13 +54,6 @@ def body(length: bytes, *pieces: bytes) -> Callable[[H2Client], int]:
         return client.ask(fields(b"/a", POST, (b"content-length", length)), *pieces)
 
     return send
-
-
-def raw(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    """A frame of any kind."""
-    return (
-        len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
-    )
 
 
 def frames(*sent: bytes, about: int = 1) -> Callable[[H2Client], int]:
