@@ -20,6 +20,11 @@ def event_id(positions: Iterable[GroupPosition]) -> str:
     return ",".join(f"{group}:{epoch}:{offset}" for group, epoch, offset in positions)
 
 
+def is_nameable(group: str, epoch: str, offset: int) -> bool:
+    """Whether an id can say this position; the epoch of "from now on", `""`, is still to come."""
+    return _PART.fullmatch(f"{group}:{epoch or '?'}:{offset}") is not None
+
+
 def read_event_id(text: str) -> dict[str, tuple[str, int]] | None:
     """(epoch, offset) by group; None for what was never an id of ours."""
     found: dict[str, tuple[str, int]] = {}

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from shared.checks import Headers, check_headers, close_code, no_others, value_of
 from shared.errors import InvalidMessage
+from shared.event_ids import is_nameable
 
 
 class Hold(NamedTuple):
@@ -78,6 +79,6 @@ def _hold(message: Mapping[str, Any]) -> Hold:
 
 def _since(of: Any) -> tuple[str, str, int]:
     match of:
-        case [str(group), str(epoch), int(offset)]:
+        case [str(group), str(epoch), int(offset)] if is_nameable(group, epoch, offset):
             return group, epoch, offset
     raise InvalidMessage("since", "[group, epoch, offset]", of)

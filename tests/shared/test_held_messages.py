@@ -49,6 +49,10 @@ def test_messages_to_held_exchanges(message: dict[str, Any], typed: HttpReply) -
         ({"hold": "events", "headers": [[b"a", b"b\r\nc: d"]]}, "headers"),
         ({"hold": "poll", "since": [["g", 5]]}, "since"),
         ({"hold": "poll", "since": [["g", "e", "5"]]}, "since"),
+        ({"hold": "events", "since": [["ä", "e", 5]]}, "since"),
+        ({"hold": "events", "since": [["g\ndata: x", "e", 5]]}, "since"),
+        ({"hold": "events", "since": [["g", "e,f", 5]]}, "since"),
+        ({"hold": "events", "since": [["g", "", -5]]}, "since"),
         ({"hold": "poll", "wait_ms": 1.5}, "wait_ms"),
     ],
 )
