@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.interfaces import IAddress, IHandshakeListener, IProtocolNegotiationFactory
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.python.failure import Failure
+from twisted.internet.protocol import Factory, Protocol
 from zope.interface import implementer
 
 from interface_server.http1 import HttpConnection
 from interface_server.http_parts import HttpParts
-from interface_server.wires import Call, TcpTransport, hand_over
+from interface_server.listening.undecided import Undecided
+from interface_server.wires import TcpTransport, hand_over
 
 Maker = Callable[[HttpParts, str], Protocol]
 """Makes the protocol of one connection that came by a scheme, `http` or `https`."""
@@ -71,22 +71,21 @@ class ChoiceFactory(Factory):
 
 
 @implementer(IHandshakeListener)
-class ProtocolChoice(Protocol):
-    """Holds one connection until it is known what it speaks; a Drainable meanwhile."""
+class ProtocolChoice(Undecided):
+    """Holds one connection until it is known what it speaks."""
+
+    late = "http.no_choice_in_time"
 
     def __init__(self, protocols: HttpProtocols, by_first_bytes: bool) -> None:
+        super().__init__(protocols.parts)
         self._protocols = protocols
         self._by_first_bytes = by_first_bytes
         self._first = b""
-        self._deadline: Call | None = None
 
     def connectionMade(self) -> None:  # noqa: N802
         """A client is here; a handshake has the time of a head, silence that between requests."""
-        parts = self._protocols.parts
-        settings = parts.gateway.settings
-        by_s = settings.idle_timeout_s if self._by_first_bytes else settings.head_timeout_s
-        self._deadline = parts.clock.callLater(by_s, self._is_late)
-        parts.opened(self)
+        settings = self.parts.gateway.settings
+        self.wait(settings.idle_timeout_s if self._by_first_bytes else settings.head_timeout_s)
 
     def handshakeCompleted(self) -> None:  # noqa: N802
         """TLS stands."""
@@ -101,43 +100,17 @@ class ProtocolChoice(Protocol):
         if self._first[: len(PREFACE)] == PREFACE[: len(self._first)]:
             if len(self._first) >= len(PREFACE):
                 self._choose(H2, self._first)
-            elif is_first and self._deadline is not None:
-                self._deadline.reset(self._protocols.parts.gateway.settings.head_timeout_s)
+            elif is_first and self.deadline is not None:
+                self.deadline.reset(self.parts.gateway.settings.head_timeout_s)
         else:
             self._choose(None, self._first)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
-        """The client left before it said anything."""
-        self._let_go()
-
-    def drain(self) -> None:
-        """Nothing was asked for."""
-        self.abort("http.cut_at_stop")
-
-    def refuse_waiting(self) -> None:
-        """Nothing waits."""
-
-    def abort(self, counter: str) -> None:
-        """Cut the connection now."""
-        self._protocols.parts.gateway.count(counter)
-        cast(TcpTransport, self.transport).abortConnection()
-
     def _choose(self, name: bytes | None, first: bytes = b"") -> None:
         wire = cast(TcpTransport, self.transport)
-        self._let_go()
+        self.let_go()
         protocol = self._protocols.agreed(name)
         hand_over(wire, protocol)
         connect: Any = protocol.makeConnection
         connect(wire)
         if first:
             protocol.dataReceived(first)
-
-    def _let_go(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        self._protocols.parts.closed(self)
-
-    def _is_late(self) -> None:
-        self._deadline = None
-        self.abort("http.no_choice_in_time")

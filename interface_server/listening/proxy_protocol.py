@@ -7,13 +7,13 @@ What the header may look like is told by `proxy_header.py`.
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.python.failure import Failure
+from twisted.internet.protocol import Factory, Protocol
 
 from interface_server.http_parts import HttpParts
 from interface_server.listening.doors import Unknown
 from interface_server.listening.proxy_header import BadProxyHeader, ProxyHeader, read_header
-from interface_server.wires import Call, hand_over
+from interface_server.listening.undecided import Undecided
+from interface_server.wires import hand_over
 from shared.logs import get_logger
 from shared.messages import Address
 
@@ -38,20 +38,19 @@ class ProxyHeaderFactory(Factory):
         return ProxyHeaderReader(self._parts, self._inner)
 
 
-class ProxyHeaderReader(Protocol):
-    """One connection until its header was read; a Drainable meanwhile."""
+class ProxyHeaderReader(Undecided):
+    """One connection until its header was read."""
+
+    late = "connections.header_late"
 
     def __init__(self, parts: HttpParts, inner: Factory) -> None:
-        self._parts = parts
+        super().__init__(parts)
         self._inner = inner
         self._received = b""
-        self._deadline: Call | None = None
 
     def connectionMade(self) -> None:  # noqa: N802
         """A proxy is here; its header has the time of a request's head."""
-        late_s = self._parts.gateway.settings.head_timeout_s
-        self._deadline = self._parts.clock.callLater(late_s, self._is_late)
-        self._parts.opened(self)
+        self.wait(self.parts.gateway.settings.head_timeout_s)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Bytes of the header, and what may follow."""
@@ -65,28 +64,6 @@ class ProxyHeaderReader(Protocol):
         if header is not None:
             self._hand_on(header)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
-        """The proxy left, or was cut."""
-        self._let_go()
-
-    def drain(self) -> None:
-        """Nothing was asked for."""
-        self.abort("http.cut_at_stop")
-
-    def refuse_waiting(self) -> None:
-        """Nothing waits."""
-
-    def abort(self, counter: str) -> None:
-        """Cut the connection now."""
-        self._parts.gateway.count(counter)
-        wire: Any = self.transport
-        self._let_go()
-        wire.abortConnection()
-
-    def _is_late(self) -> None:
-        self._deadline = None
-        self.abort("connections.header_late")
-
     def _hand_on(self, header: ProxyHeader) -> None:
         wire: Any = self.transport
         if not header.is_local:
@@ -95,7 +72,7 @@ class ProxyHeaderReader(Protocol):
                 self.abort("connections.address_full")
                 return
         rest = self._received[header.length :]
-        self._let_go()
+        self.let_go()
         protocol = self._inner.buildProtocol(wire.getPeer())
         if protocol is None:
             wire.abortConnection()
@@ -104,12 +81,6 @@ class ProxyHeaderReader(Protocol):
         protocol.makeConnection(wire)
         if rest:
             protocol.dataReceived(rest)
-
-    def _let_go(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        self._parts.closed(self)
 
 
 def _end(address: Address | None) -> Any:

@@ -8,15 +8,15 @@ import ssl
 from typing import Any, cast
 
 from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.python.failure import Failure
+from twisted.internet.protocol import Factory, Protocol
 
 from interface_server.http_responses import ResponseFraming, own_page
 from interface_server.listening.protocol_choice import HttpProtocols
 from interface_server.listening.tls_pairs import TlsContexts
 from interface_server.listening.tls_records import RECORD, TlsRecords
 from interface_server.listening.tls_wire import TlsWire
-from interface_server.wires import Call, TcpTransport, hand_over
+from interface_server.listening.undecided import Undecided
+from interface_server.wires import TcpTransport, hand_over
 from shared.logs import get_logger
 
 LINGER_S = 5.0
@@ -42,23 +42,22 @@ class TlsFactory(Factory):
         return TlsHandshake(self._contexts.current, self._protocols)
 
 
-class TlsHandshake(Protocol):
-    """One connection until its handshake is over; a Drainable meanwhile."""
+class TlsHandshake(Undecided):
+    """One connection until its handshake is over."""
+
+    late = "tls.handshake_late"
 
     def __init__(self, context: ssl.SSLContext, protocols: HttpProtocols) -> None:
+        super().__init__(protocols.parts)
         self._records = TlsRecords(context)
         self._protocols = protocols
         self._has_begun = False
         self._is_refused = False
-        self._deadline: Call | None = None
 
     def connectionMade(self) -> None:  # noqa: N802
         """A client is here."""
         self._wire = cast(TcpTransport, self.transport)
-        parts = self._protocols.parts
-        late_s = parts.gateway.settings.head_timeout_s
-        self._deadline = parts.clock.callLater(late_s, self._is_late)
-        parts.opened(self)
+        self.wait(self.parts.gateway.settings.head_timeout_s)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Bytes of the handshake, and what may follow on it."""
@@ -73,22 +72,10 @@ class TlsHandshake(Protocol):
                 self._hand_on(data[start + RECORD :])
                 return
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
-        """The client left before the handshake was over."""
-        self._let_go()
-
-    def drain(self) -> None:
-        """Nothing was asked for."""
-        self.abort("http.cut_at_stop")
-
-    def refuse_waiting(self) -> None:
-        """Nothing waits."""
-
     def abort(self, counter: str) -> None:
         """Cut the connection now."""
-        self._protocols.parts.gateway.count(counter)
         self._is_refused = True
-        self._wire.abortConnection()
+        super().abort(counter)
 
     def _shake_hands(self, data: bytes) -> bool:
         """Whether the handshake is over."""
@@ -98,7 +85,7 @@ class TlsHandshake(Protocol):
         try:
             is_over = self._records.shake_hands()
         except ssl.SSLError as error:
-            self._protocols.parts.gateway.count("tls.handshake_failed")
+            self.parts.gateway.count("tls.handshake_failed")
             _log.debug("tls_handshake_failed", reason=error.reason)
             self._is_refused = True
             self._wire.write(self._records.own_words())
@@ -109,13 +96,13 @@ class TlsHandshake(Protocol):
         return is_over
 
     def _hand_on(self, rest: bytes) -> None:
-        parts = self._protocols.parts
+        parts = self.parts
         parts.gateway.figures.connections["tls"] += 1
         made: Any = self._protocols.agreed(self._records.agreed_protocol)
         wire = TlsWire(self._wire, self._records, parts.clock, made)
         hand_over(self._wire, wire)
         made.makeConnection(wire)
-        self._let_go()
+        self.let_go()
         wire.read()
         if rest:
             wire.dataReceived(rest)
@@ -125,26 +112,24 @@ class TlsHandshake(Protocol):
         if not data[:1].isalpha():
             self.abort("tls.handshake_failed")
             return
-        parts = self._protocols.parts
+        parts = self.parts
         parts.gateway.count("tls.plain_http")
         page = own_page(400, "This port speaks HTTPS only.")
         self._wire.write(ResponseFraming("1.1", False, True).whole(page, parts.date_and_server()))
         self._is_refused = True
         self._wire.loseWriteConnection()
-        if self._deadline is not None:
-            self._deadline.reset(LINGER_S)
+        if self.deadline is not None:
+            self.deadline.reset(LINGER_S)
 
-    def _let_go(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        self._protocols.parts.closed(self)
+    def let_go(self) -> None:
+        """See Undecided."""
+        super().let_go()
         self.transport = None
         del self._wire
 
-    def _is_late(self) -> None:
-        self._deadline = None
+    def time_is_over(self) -> None:
+        """A refused client had time to read why; any other took too long."""
         if self._is_refused:
             self._wire.abortConnection()
         else:
-            self.abort("tls.handshake_late")
+            super().time_is_over()
