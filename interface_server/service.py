@@ -86,7 +86,6 @@ class Service:
         self.static = _static_files(settings)
         self.figures = Figures()
         self._reactor = reactor
-        self._layer_settings = layer
         self._inbox = f"server.response.{secrets.token_hex(8)}!"
         self._clients = 0
         self._request_ids = secrets.token_hex(6)

@@ -30,6 +30,7 @@ def server_collector(figures: Figures, vitals: Callable[[], Vitals]) -> WhenAske
     def collected() -> Iterator[Metric]:
         now = vitals()
         yield from _http(figures, now)
+        yield from _connections(figures, now)
         yield from _sockets(figures, now)
         yield from _layer(figures, now)
 
@@ -52,9 +53,8 @@ def _http(figures: Figures, vitals: Vitals) -> Iterator[Metric]:
     yield histograms(
         PREFIX + "http_stage_seconds",
         "Times of requests by stage. body: from the head to its sending, where a body may come "
-        "between; "
-        "answer: from the sending to the first reply, so queue and worker; stream: from the first "
-        "reply to the last, where the answer comes in parts.",
+        "between; answer: from the sending to the first reply, so queue and worker; stream: from "
+        "the first reply to the last, where the answer comes in parts.",
         ("stage",),
         {("body",): figures.read, ("answer",): figures.waiting(), ("stream",): figures.replying},
     )
@@ -73,6 +73,14 @@ def _http(figures: Figures, vitals: Vitals) -> Iterator[Metric]:
     yield counter(
         PREFIX + "http_sent_bytes", "Bytes of answers, heads included.", figures.http_out_bytes
     )
+    yield gauge(PREFIX + "http_exchanges", "Requests that wait for workers.", vitals.exchanges)
+    yield gauge(
+        PREFIX + "http_held", "Event streams and long polls that wait for events.", vitals.held
+    )
+    yield gauge(PREFIX + "http_body_bytes", "Bytes of request bodies in hand.", vitals.bodies_bytes)
+
+
+def _connections(figures: Figures, vitals: Vitals) -> Iterator[Metric]:
     yield counters(
         PREFIX + "connections_opened",
         "Connections that came, by protocol; one that becomes a WebSocket counts as both.",
@@ -92,11 +100,6 @@ def _http(figures: Figures, vitals: Vitals) -> Iterator[Metric]:
         labelled({"accepted": figures.connections["tls"]} | _of_kind(figures, "tls.")),
     )
     yield gauge(PREFIX + "http_connections", "HTTP connections that are open.", vitals.connections)
-    yield gauge(PREFIX + "http_exchanges", "Requests that wait for workers.", vitals.exchanges)
-    yield gauge(
-        PREFIX + "http_held", "Event streams and long polls that wait for events.", vitals.held
-    )
-    yield gauge(PREFIX + "http_body_bytes", "Bytes of request bodies in hand.", vitals.bodies_bytes)
 
 
 def _sockets(figures: Figures, vitals: Vitals) -> Iterator[Metric]:

@@ -16,7 +16,7 @@ import h11
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 
 from channel_layer.answers import Outcome, Verdict
 from channel_layer.layer import Drop, Entry, Kind, Operation, Send
@@ -263,17 +263,25 @@ def answer(content: bytes, status: int = 200, **more: Any) -> dict[str, Any]:
 async def serving(worker: Worker, **settings: Any) -> AsyncIterator[tuple[Site, Any]]:
     """A site that listens, and a function that gives a connected client."""
     site = Site(worker, **settings)
-    port = reactor.listenTCP(0, HttpFactory(site.parts), interface="127.0.0.1")
+    async with clients_of(site, HttpFactory(site.parts), Client) as connect:
+        yield site, connect
+
+
+@asynccontextmanager
+async def clients_of(
+    site: Site, factory: Factory, make: Callable[..., Client]
+) -> AsyncIterator[Any]:
+    """A function that gives a connected client of what `factory` makes; all end with the block."""
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
     clients: list[Client] = []
 
-    async def connect() -> Client:
+    async def connect(**more: Any) -> Client:
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
-        client = await connectProtocol(endpoint, Client())
-        clients.append(client)
-        return client
+        clients.append(await connectProtocol(endpoint, make(**more)))
+        return clients[-1]
 
     try:
-        yield site, connect
+        yield connect
     finally:
         await port.stopListening()
         for client in clients:

@@ -19,13 +19,11 @@ from hyperframe.frame import (
     SettingsFrame,
     WindowUpdateFrame,
 )
-from twisted.internet import reactor
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Factory
 
 from interface_server.http2.connection import Http2Connection
 from interface_server.http2.frames import MAX_FRAME, PREFACE
-from tests.interface_server.answering import Client, Site, Worker
+from tests.interface_server.answering import Client, Site, Worker, clients_of
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -183,24 +181,5 @@ class H2Factory(Factory):
 async def serving_h2(worker: Worker, **settings: Any) -> AsyncIterator[tuple[Site, Any]]:
     """A site that listens, and a function that gives a connected client."""
     site = Site(worker, **settings)
-    port = reactor.listenTCP(0, H2Factory(site), interface="127.0.0.1")
-    clients: list[H2Client] = []
-
-    async def connect(**more: Any) -> H2Client:
-        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
-        client: H2Client = await connectProtocol(endpoint, H2Client(**more))
-        clients.append(client)
-        return client
-
-    try:
+    async with clients_of(site, H2Factory(site), H2Client) as connect:
         yield site, connect
-    finally:
-        await port.stopListening()
-        for client in clients:
-            if not client.is_closed:
-                client.transport.abortConnection()
-                await client.closed()
-        if site.parts.connection_count:
-            ended = site.parts.drain()
-            site.parts.abort_all()
-            await ended

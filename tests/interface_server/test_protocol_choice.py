@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
 
 from interface_server.http_parts import HttpParts
 from interface_server.listening.protocol_choice import PREFACE, ChoiceFactory, HttpProtocols
-from tests.interface_server.answering import Client, Site, page
+from tests.interface_server.answering import Client, Site, clients_of, page
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -32,23 +31,8 @@ async def choosing(**settings: Any) -> AsyncIterator[tuple[Site, Any]]:
     """A site that speaks HTTP/1.1 and, to those who begin so, something else."""
     site = Site(page, **settings)
     factory = ChoiceFactory(HttpProtocols(site.parts, "http", Telling), by_first_bytes=True)
-    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-    clients: list[Client] = []
-
-    async def connect() -> Client:
-        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
-        clients.append(await connectProtocol(endpoint, Client()))
-        return clients[-1]
-
-    try:
+    async with clients_of(site, factory, Client) as connect:
         yield site, connect
-    finally:
-        await port.stopListening()
-        for client in clients:
-            if not client.is_closed:
-                client.transport.abortConnection()
-                await client.closed()
-        await site.until(lambda: site.parts.connection_count == 0)
 
 
 @pytest.mark.parametrize("cut", [1, 3, 18, 23, 24])
