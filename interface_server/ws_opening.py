@@ -44,7 +44,9 @@ class Opening(Moves):
             self._report("error", "websocket_connect_dead")
             self._refuse(503, "connect_dead", now)
         elif receipt.kind == "done" and not receipt.later:
-            self._report("error", "websocket_unanswered", expected="accept or close", came=None)
+            self._report(
+                "error", "websocket_connect_unanswered", expected="accept or close", came=None
+            )
             self._refuse(500, "connect_unanswered", now)
 
     def connect_refused(self, happened: step.Refused, now: float) -> None:

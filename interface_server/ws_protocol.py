@@ -229,7 +229,13 @@ class SocketProtocol(Protocol):  # type: ignore[misc]  # its base is untyped on 
             self.socket.ended(ours if not wasClean else NO_CODE if code is None else code)
 
     def onAutoPingTimeout(self) -> None:  # noqa: N802
-        """No pong came: the peer is gone, unless its pong may lie behind what was not read yet."""
+        """No pong came: the peer is gone, unless its pong may lie behind what was not read yet.
+
+        Once the closing began, its own time-outs bound what is left, and why it began is told.
+        """
+        if self.state != self.STATE_OPEN:
+            self.autoPingTimeoutCall = None
+            return
         left_s = self._heard_at + self.autoPingTimeout - self._clock.seconds()
         if self._is_paused:
             left_s = self.autoPingTimeout

@@ -48,8 +48,8 @@ def test_replies() -> None:
         Outcome(Verdict.FULL, "a!b"),
     )
     packed = entries.header(5, 1, 0, 2, 1, Kind.RECEIPT, 0) + entries.tail("P!c", "", b"x")
-    committed = redis_calls.committed([[0], [packed], -1])
-    assert (committed.next_due_ms, committed.taken[0].id) == (None, 5)
+    committed = redis_calls.committed([[0], [packed], -1, 9])
+    assert (committed.next_due_ms, committed.taken[0].id, committed.now_ms) == (None, 5, 9)
     assert redis_calls.received([7]) == (Waiting(7), None)
     reply = [b"e.1", -1, 1, b"none", packed, packed, b"none"]
     waiting, batch, before, unreadable = redis_calls.inbox_read(reply)

@@ -81,6 +81,11 @@ class H2Sockets:
         self.sockets[stream].send_text(text.encode())
         self._pass_on(stream)
 
+    def raw(self, stream: int, data: bytes) -> None:
+        """Send bytes that may be no frames of a socket at all."""
+        self._h2.send_data(stream, data)
+        self._flush()
+
     def close(self, stream: int, code: int = 1000) -> None:
         """Begin the closing handshake."""
         self.sockets[stream].send_close(code)
