@@ -23,12 +23,12 @@ class LazyTimer:
 
     def not_after(self, at: float) -> None:
         """Call at `at`, in the clock's seconds, unless a call is due before it."""
-        if self._call is None:
-            self._at = at
-            self._call = self._clock.callLater(max(0.0, at - self._clock.seconds()), self._fire)
-        elif at < self._at:
-            self._at = at
-            self._call.reset(max(0.0, at - self._clock.seconds()))
+        if self._call is not None:
+            if at >= self._at:
+                return
+            self._call.cancel()
+        self._at = at
+        self._call = self._clock.callLater(max(0.0, at - self._clock.seconds()), self._fire)
 
     def stop(self) -> None:
         """Forget the call and who wanted it, for good: nothing is called any more."""
@@ -45,9 +45,6 @@ class _NoCall:
     """Stands for a call that is always due before any other and never comes."""
 
     def cancel(self) -> None:
-        """See Call."""
-
-    def reset(self, delay: float) -> None:
         """See Call."""
 
 

@@ -14,13 +14,11 @@ DirectWrite = Callable[[bytes], int | BaseException]
 
 
 class Call(Protocol):
-    """A call that is due later."""
+    """A call that is due later. It cannot be moved: Twisted finds one that comes sooner by looking
+    through all that there are, and a stop moves one for each connection."""
 
     def cancel(self) -> None:
         """Forget it."""
-
-    def reset(self, delay: float) -> None:
-        """Make it due `delay` seconds from now."""
 
 
 class Clock(Protocol):

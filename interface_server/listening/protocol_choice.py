@@ -100,8 +100,8 @@ class ProtocolChoice(Undecided):
         if self._first[: len(PREFACE)] == PREFACE[: len(self._first)]:
             if len(self._first) >= len(PREFACE):
                 self._choose(H2, self._first)
-            elif is_first and self.deadline is not None:
-                self.deadline.reset(self.parts.gateway.settings.head_timeout_s)
+            elif is_first:
+                self.wait_only(self.parts.gateway.settings.head_timeout_s)
         else:
             self._choose(None, self._first)
 

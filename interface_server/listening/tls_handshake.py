@@ -118,8 +118,7 @@ class TlsHandshake(Undecided):
         self._wire.write(ResponseFraming("1.1", False, True).whole(page, parts.date_and_server()))
         self._is_refused = True
         self._wire.loseWriteConnection()
-        if self.deadline is not None:
-            self.deadline.reset(LINGER_S)
+        self.wait_only(LINGER_S)
 
     def let_go(self) -> None:
         """See Undecided."""

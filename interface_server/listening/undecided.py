@@ -26,6 +26,12 @@ class Undecided(Protocol):
         self.deadline = self.parts.clock.callLater(seconds, self._is_late)
         self.parts.opened(self)
 
+    def wait_only(self, seconds: float) -> None:
+        """It has so long from now on, unless its time is over."""
+        if self.deadline is not None:
+            self.deadline.cancel()
+            self.deadline = self.parts.clock.callLater(seconds, self._is_late)
+
     def let_go(self) -> None:
         """It is known what the connection speaks, or it is over."""
         if self.deadline is not None:

@@ -1,5 +1,9 @@
 """One timer for many deadlines."""
 
+import time
+
+import pytest
+from twisted.internet import reactor
 from twisted.internet.task import Clock
 
 from interface_server.lazy_timer import LazyTimer
@@ -33,3 +37,19 @@ def test_it_may_be_set_again_from_its_own_call_and_stopped() -> None:
     timer.stop()
     timer.stop()
     assert clock.getDelayedCalls() == []
+
+
+@pytest.mark.alone
+def test_a_nearer_deadline_costs_the_same_among_thousands() -> None:
+    """A server that ends 20,000 idle connections gives each a nearer one, all in one turn."""
+    timers = [LazyTimer(reactor, lambda: None) for _ in range(20_000)]
+    now = reactor.seconds()
+    for timer in timers:
+        timer.not_after(now + 600)
+    began = time.perf_counter()
+    for timer in timers:
+        timer.not_after(now + 60)
+    took_s = time.perf_counter() - began
+    for timer in timers:
+        timer.stop()
+    assert took_s < 1
