@@ -1,5 +1,5 @@
 """Who may come in at the doors of one process: how many at a time, how many of one address, how
-fast. Counts; opens and closes nothing.
+fast; and whether a crowd has left. Counts; opens and closes nothing.
 """
 
 import ipaddress
@@ -11,12 +11,17 @@ ADDRESS_FULL = "address_full"
 """Why a connection is refused; the names of counters too."""
 
 
+CROWD = 500
+"""So many connections fewer, and at most half of what there was: a crowd has left; ours."""
+
+
 class Admission:
     """Bounds on connections; 0 is none.
 
     `rate` is connections a second; a second's worth may come at once. IPv6 addresses count by
     their /64, which one household has. `is_exempt` says of an address, or of None for peers
-    without one, that the bound for one address does not hold.
+    without one, that the bound for one address does not hold. `crowd_left` is called as a crowd
+    leaves, each time that it is halved.
     """
 
     def __init__(
@@ -25,12 +30,15 @@ class Admission:
         most_per_address: int,
         rate: float,
         is_exempt: Callable[[str | None], bool],
+        crowd_left: Callable[[], object],
     ) -> None:
         self.count = 0
         self._most = most
         self._most_per_address = most_per_address
         self._rate = rate
         self._is_exempt = is_exempt
+        self._crowd_left = crowd_left
+        self._high = 0
         self._by_address: Counter[str] = Counter()
         self._tokens = max(rate, 1.0)
         self._counted_at = 0.0
@@ -56,11 +64,16 @@ class Admission:
         if self._most and self.count >= self._most:
             return False
         self.count += 1
+        if self.count > self._high:
+            self._high = self.count
         return True
 
     def leave(self) -> None:
         """A connection is over."""
         self.count -= 1
+        if self.count <= self._high - CROWD and 2 * self.count <= self._high:
+            self._high = self.count
+            self._crowd_left()
 
     def enter_from(self, host: str | None) -> str | None:
         """Count a connection of `host`: gives the key for `leave_from`, "" where none is counted;

@@ -14,20 +14,25 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import serverFromString
 from twisted.python.failure import Failure
 
-from interface_server.listening.admission import Admission
+from interface_server.listening.admission import CROWD, Admission
 from interface_server.listening.doors import Door
 from interface_server.listening.opening import Kind, Listener, OpenSocket, open_all
 from interface_server.listening.stack import Stack
 from interface_server.settings import ServerSettings
+from interface_server.wires import Call
 from shared.errors import ConfigurationError
 from shared.logs import get_logger
 from shared.opening import url_of
+from shared.process_memory import return_freed
 
 RESERVED_FILES = 100
 """Files of a process that are no connections of clients: log, broker, mounted files in hand."""
 
 LINE_EVERY_S = 10.0
 """How often refused connections get a line in the log; what came between is counted in it."""
+
+CLEAN_AFTER_S = 1.0
+"""How long after a crowd began to leave the memory that it held is given back; ours."""
 
 log = get_logger("interface_server.listening")
 
@@ -51,7 +56,9 @@ class Listeners:
             settings.max_connections_per_address,
             settings.accept_rate,
             stack.proxies.is_trusted,
+            self._crowd_left,
         )
+        self._cleaning: Call | None = None
         self._doors: list[Door] = []
         self._refusals: Counter[str] = Counter()
         self._told_at: dict[str, float] = {}
@@ -82,6 +89,9 @@ class Listeners:
         doors, self._doors = self._doors, []
         for door in doors:
             door.close()
+        if self._cleaning is not None:
+            self._cleaning.cancel()
+            self._cleaning = None
         ports, self._ports = self._ports, []
         return gatherResults([port.stopListening() for port in ports])
 
@@ -94,6 +104,16 @@ class Listeners:
             self._told_at[cause] = now
             facts = {"cause": cause, "connections": self._admission.count}
             log.warning("connections_refused", refused=self._refusals.pop(cause), **facts)
+
+    def _crowd_left(self) -> None:
+        """Give back what it held, once for all who leave within a second."""
+        if self._cleaning is None and self._doors:
+            self._cleaning = self._reactor.callLater(CLEAN_AFTER_S, self._clean)
+
+    def _clean(self) -> None:
+        self._cleaning = None
+        if self._admission.count < CROWD:
+            return_freed()
 
     def _open(self, opened: OpenSocket, factory: Any) -> None:
         door = Door(

@@ -1,10 +1,37 @@
 """Who may come in: counts and rates."""
 
-from interface_server.listening.admission import Admission
+from collections.abc import Callable
+
+from interface_server.listening.admission import CROWD, Admission
 
 
-def door(most: int = 0, each: int = 0, rate: float = 0.0) -> Admission:
-    return Admission(most, each, rate, lambda host: host == "10.0.0.1")
+def door(
+    most: int = 0,
+    each: int = 0,
+    rate: float = 0.0,
+    crowd_left: Callable[[], object] = lambda: None,
+) -> Admission:
+    return Admission(most, each, rate, lambda host: host == "10.0.0.1", crowd_left)
+
+
+def test_a_crowd_that_leaves_is_told_with_each_halving() -> None:
+    """Not with every connection, and never where few come and go."""
+    told: list[int] = []
+    bounded = door(crowd_left=lambda: told.append(bounded.count))
+    for _ in range(CROWD - 1):
+        bounded.enter()
+    for _ in range(CROWD - 1):
+        bounded.leave()
+    assert told == []
+    for _ in range(4 * CROWD):
+        bounded.enter()
+    for _ in range(4 * CROWD):
+        bounded.leave()
+    assert told == [2 * CROWD, CROWD, 0]
+    for _ in range(CROWD):
+        bounded.enter()
+    bounded.leave()
+    assert len(told) == 3
 
 
 def test_no_more_than_the_most_are_in() -> None:

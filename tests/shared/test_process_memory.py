@@ -25,6 +25,19 @@ assert kept < 8_000, kept
 """
 
 
+SCATTERED = (
+    HELD[: HELD.index("give_memory_back()\n")]
+    + """
+from shared.process_memory import return_freed
+blocks = [bytearray(20_000) for _ in range(5_000)]
+full = held_kib()
+blocks = blocks[::100]
+return_freed()
+assert held_kib() < full - 80_000, (full, held_kib())
+"""
+)
+
+
 def test_what_is_loaded_is_not_searched() -> None:
     """What was loaded before is out of the search, and the first search comes later."""
     program = (
@@ -38,3 +51,9 @@ def test_what_is_loaded_is_not_searched() -> None:
 def test_what_is_freed_goes_back() -> None:
     """Large blocks leave little behind once they are freed, whatever lies between them."""
     subprocess.run([sys.executable, "-c", HELD], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_lies_between_can_be_returned() -> None:
+    """Small blocks that are free go back when asked for, though others between them stay."""
+    subprocess.run([sys.executable, "-c", SCATTERED], check=True)
