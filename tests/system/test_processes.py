@@ -15,18 +15,17 @@ from tests.parts import Part, children_of
 
 pytestmark = pytest.mark.system
 
-NOWHERE = "redis://127.0.0.1:1/0"
 REQUEST = b"GET /static/style.css HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 class Pool:
-    """A server of two processes that hands out a folder; there is no channel layer."""
+    """A server of two processes that hands out a folder; there are no workers."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, redis_url: str, *options: str) -> None:
         (folder / "style.css").write_text("p {}")
         self.part = Part.module(
             "interface_server",
-            *("--port", "0", "--processes", "2", "--redis-url", NOWHERE, "--grace", "2"),
+            *("--port", "0", "--processes", "2", "--redis-url", redis_url, "--grace", "2"),
             *("--static", f"/static={folder}", *options),
         )
         self.port = int(self.part.wait_for(r"http://127\.0\.0\.1:(\d+)/")[1])
@@ -42,8 +41,8 @@ class Pool:
 
 
 @pytest.fixture
-def pool(tmp_path: Path) -> Iterator[Pool]:
-    running = Pool(tmp_path)
+def pool(tmp_path: Path, redis_url: str) -> Iterator[Pool]:
+    running = Pool(tmp_path, redis_url)
     yield running
     if running.part.is_running:
         running.part.kill()
@@ -102,6 +101,7 @@ def test_a_killed_process_takes_only_its_own_connections_along(
     pool: Pool, closing: ExitStack
 ) -> None:
     """The other one's connections stay, new ones are taken all the time, a successor comes."""
+    until(lambda: pool.part.text.count("redis_connected") == 2 * len(pool.children))
     before = {pid: socket_count(pid) for pid in pool.children}
     clients = [closing.enter_context(pool.connect()) for _ in range(40)]
     held = {pid: socket_count(pid) - before[pid] for pid in before}
@@ -149,12 +149,12 @@ def test_an_orderly_end_leaves_nothing(pool: Pool) -> None:
     client.close()
 
 
-def test_a_second_signal_ends_all_at_once(tmp_path: Path) -> None:
+def test_a_second_signal_ends_all_at_once(tmp_path: Path, redis_url: str) -> None:
     """Who does not want to wait for the grace says it twice."""
-    pool = Pool(tmp_path, "--grace", "60")
+    pool = Pool(tmp_path, redis_url, "--grace", "60")
     children = pool.children
     client = socket.create_connection(("127.0.0.1", pool.port), 10)
-    client.sendall(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n")  # waits for a layer that never comes
+    client.sendall(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n")  # waits for a worker that never comes
     ask(second := socket.create_connection(("127.0.0.1", pool.port), 10))
     pool.part.signal(signal.SIGTERM)
     pool.part.wait_for(r"pool stopping")
@@ -176,13 +176,13 @@ def test_children_end_when_their_parent_is_killed(pool: Pool) -> None:
         probe.bind(("127.0.0.1", pool.port))
 
 
-def test_what_cannot_start_ends_the_command_with_the_reason(tmp_path: Path) -> None:
+def test_what_cannot_start_ends_the_command_with_the_reason(redis_url: str) -> None:
     """A place that each process opens for itself and cannot have is told, once."""
     taken = socket.create_server(("127.0.0.1", 0))
     with taken:
         part = Part.module(
             "interface_server",
-            *("--port", "0", "--processes", "2", "--redis-url", NOWHERE),
+            *("--port", "0", "--processes", "2", "--redis-url", redis_url),
             *("--metrics", f"127.0.0.1:{taken.getsockname()[1]}"),
         )
         assert part.wait() == 1
