@@ -14,8 +14,9 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from interface_server.listening.opening import OpenSocket
+from interface_server.listening.opening import OpenSocket, open_all
 from interface_server.settings import ServerSettings
+from shared.errors import ConfigurationError
 from shared.logs import get_logger
 from shared.process_memory import collect_seldom, give_memory_back
 from shared.settings import LayerSettings, LogSettings
@@ -51,17 +52,21 @@ def run_server(
 
     Raises: ConfigurationError when it cannot start.
     """
+    # Before Twisted's endpoints are imported: they take LISTEN_FDS out of the environment.
+    sockets = open_all(server, os.environ) if place is None else place.sockets
+
     from twisted.internet import reactor
 
     from interface_server.service import Service
 
     loop: Any = reactor
-    service = (
-        Service(loop, server, layer, logs)
-        if place is None
-        else Service(loop, server, layer, logs, place.sockets, place.index)
-    )
-    service.start()
+    try:
+        service = Service(loop, server, layer, logs, sockets, 0 if place is None else place.index)
+        service.start()
+    except ConfigurationError:
+        for each in sockets if place is None else ():
+            each.close()
+        raise
     on_ready(service.urls, (service.metrics_address,) if service.metrics_address else ())
     log.info("started", address=",".join(service.urls), redis=layer.public_url, pid=os.getpid())
     loop.addSystemEventTrigger("before", "shutdown", service.stop)

@@ -110,7 +110,8 @@ def test_event_streams_pass_nginx_at_once(behind: tuple[Stack, str]) -> None:
         assert any("news" in line for line in lines)
 
 
-def test_a_socket_of_systemd_is_served(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_socket_of_systemd_is_served(tmp_path: Path, processes: str) -> None:
     """systemd's own tool opens it, starts the server with the first client and passes it on."""
     tool = shutil.which("systemd-socket-activate")
     if tool is None:
@@ -120,7 +121,7 @@ def test_a_socket_of_systemd_is_served(tmp_path: Path) -> None:
     command = (
         *(tool, "-l", str(path), "-E", f"PYTHONPATH={ROOT}", "-E", "PYTHONUNBUFFERED=1"),
         *("-E", f"PATH={tmp_path}", sys.executable, "-m", "interface_server"),
-        *("--redis-url", NOWHERE, "--processes", "2", "--static", f"/static={tmp_path}"),
+        *("--redis-url", NOWHERE, "--processes", processes, "--static", f"/static={tmp_path}"),
     )
     part = Part("systemd-socket-activate", command)
     try:
