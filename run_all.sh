@@ -88,7 +88,11 @@ end_child() {
         waited=$((waited + 1))
     done
     if is_alive "$pid"; then
-        say "$name did not end by itself and is killed"
+        if [ "$hard" = yes ]; then
+            say "a second signal came: killing $name"
+        else
+            say "$name did not end by itself and is killed"
+        fi
         kill -KILL -- "-$pid" 2>/dev/null
     fi
     wait "$pid" 2>/dev/null

@@ -163,7 +163,10 @@ class Service:
         retired = self._layer.retire(self._inbox)
         try:
             await retired.addTimeout(RETIRE_TIMEOUT_S, self._reactor)
-        except (LayerError, defer.TimeoutError) as error:
+        except defer.TimeoutError:
+            cause = f"no answer in {RETIRE_TIMEOUT_S:g} s"
+            log.warning("not_retired", cause=cause, left_to="a reaper")
+        except LayerError as error:
             log.warning("not_retired", cause=str(error), left_to="a reaper")
 
     def _beat(self) -> None:

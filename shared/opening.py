@@ -12,8 +12,18 @@ from shared.addresses import TcpPlace
 from shared.errors import ConfigurationError
 
 
-def open_tcp(host: str, port: int, backlog: int, *, only_ipv6: bool = False) -> socket.socket:
-    """A listening TCP socket at the first address of `host`. Raises: ConfigurationError."""
+def open_tcp(
+    host: str,
+    port: int,
+    backlog: int,
+    *,
+    only_ipv6: bool = False,
+    flags: str = "--port or --bind",
+) -> socket.socket:
+    """A listening TCP socket at the first address of `host`.
+
+    `flags`: where a user would name another place. Raises: ConfigurationError.
+    """
     place = TcpPlace(host, port)
     try:
         found = socket.getaddrinfo(
@@ -32,7 +42,8 @@ def open_tcp(host: str, port: int, backlog: int, *, only_ipv6: bool = False) -> 
         listening.setblocking(False)
     except OSError as error:
         listening.close()
-        raise ConfigurationError(f"cannot listen on {place}: {_reason(error, port)}") from error
+        reason = _reason(error, port, flags)
+        raise ConfigurationError(f"cannot listen on {place}: {reason}") from error
     return listening
 
 
@@ -88,9 +99,9 @@ def _clear(path: str) -> None:
     raise ConfigurationError(f"cannot listen on {path}: another process listens there")
 
 
-def _reason(error: OSError, port: int) -> str:
+def _reason(error: OSError, port: int, flags: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return "another process listens there (choose another port with --port)"
+        return f"another process listens there (choose another with {flags})"
     if error.errno == errno.EACCES:
         return f"no right to use ports below 1024 such as {port}"
     if error.errno == errno.EADDRNOTAVAIL:

@@ -65,7 +65,9 @@ class MetricsProcess:
         if isinstance(self._place, UnixPlace):
             self._listening = open_unix(self._place.path, _SOCKET_MODE, _BACKLOG)
         elif self._place is not None:
-            self._listening = open_tcp(self._place.host, self._place.port or 0, _BACKLOG)
+            self._listening = open_tcp(
+                self._place.host, self._place.port or 0, _BACKLOG, flags="--metrics"
+            )
         if self._listening is not None:
             address = url_of(self._listening, "http").rstrip("/") + METRICS_PATH
             log.info("metrics_at", address=address)

@@ -98,7 +98,9 @@ def open_all(settings: ServerSettings, environment: Mapping[str, str]) -> list[O
         hosts = [place.host for place in binds] or [DEFAULT_HOST]
         for place in settings.redirect_port:
             for host in [place.host] if place.host else hosts:
-                listening = open_tcp(host, place.port or 0, settings.backlog)
+                listening = open_tcp(
+                    host, place.port or 0, settings.backlog, flags=Kind.REDIRECT.value
+                )
                 listener = Listener(Kind.REDIRECT, str(TcpPlace(host, place.port)))
                 opened.append(OpenSocket(listener, listening))
     except ConfigurationError:

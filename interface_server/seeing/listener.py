@@ -65,7 +65,7 @@ class MetricsListener:
         if isinstance(place, UnixPlace):
             opened = open_unix(place.path, SOCKET_MODE, BACKLOG)
         else:
-            opened = open_tcp(place.host, place.port or 0, BACKLOG)
+            opened = open_tcp(place.host, place.port or 0, BACKLOG, flags="--metrics")
         with opened:
             self._address = url_of(opened, "http").rstrip("/") + METRICS_PATH
             self._port = self._reactor.adoptStreamPort(opened.fileno(), opened.family, self._site)

@@ -126,7 +126,9 @@ def network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value, strict=False))
     except ValueError as error:
-        raise click.BadParameter(f"expected an IP address or network, got {value!r}") from error
+        raise click.BadParameter(
+            f"expected an IP address, a network or unix, got {value!r}"
+        ) from error
 
 
 def size(value: str | int) -> int:

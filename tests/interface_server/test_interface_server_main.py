@@ -27,7 +27,7 @@ def test_help_teaches_every_option_with_its_variable() -> None:
         (["--static", "static"], "expected /PREFIX=DIR"),
         (["--redis-url", "http://user:secret@x"], "expected redis://"),
         (["--max-body", "many"], "expected bytes such as"),
-        (["--trusted-proxy", "everyone"], "expected an IP address or network"),
+        (["--trusted-proxy", "everyone"], "expected an IP address, a network or unix"),
         (["--tls-cert", "a.pem"], "expected as many --tls-key as --tls-cert, got 0 and 1"),
         (["--redirect-port", "host"], "expected [HOST:]PORT"),
         (["--nonsense"], "No such option"),

@@ -86,6 +86,9 @@ def test_what_cannot_be_listened_on_is_told_with_its_reason(tmp_path: Path) -> N
         with pytest.raises(ConfigurationError, match=rf"127\.0\.0\.1:{port}: another process"):
             open_all(settings, {})
         assert not os.path.exists(path)
+        settings = ServerSettings(port=0, redirect_port=(TcpPlace("127.0.0.1", port),))
+        with pytest.raises(ConfigurationError, match="choose another with --redirect-port"):
+            open_all(settings, {})
     with pytest.raises(ConfigurationError, match="no such address"):
         open_tcp("192.0.2.1", 0, 5)
     with pytest.raises(ConfigurationError, match="has no address"):

@@ -122,6 +122,7 @@ def test_metrics_can_be_at_a_unix_socket(
         part = Part.module("interface_server", "--port", "0", "--metrics", port, env=environment)
         assert part.wait(10) == 1
     assert f"cannot listen on 127.0.0.1:{port}" in part.text
+    assert "choose another with --metrics" in part.text
 
 
 def test_each_of_several_processes_has_its_place() -> None:

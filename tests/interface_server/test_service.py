@@ -66,6 +66,7 @@ def test_a_taken_port_is_one_clear_line(redis_url: str) -> None:
         part = Part.module("interface_server", "--port", str(port), "--redis-url", redis_url)
         assert part.wait(20) == 1
     assert part.text.startswith(f"Error: cannot listen on 127.0.0.1:{port}: ")
+    assert "choose another with --port or --bind" in part.text
     assert part.text.count("\n") == 1
     part.stop()
 

@@ -203,5 +203,5 @@ def test_a_stop_while_redis_is_away_has_its_end(
     assert [close_code(client) for client in clients] == [1012] * 3
     assert server.part.wait(10) == 0
     assert "grace_over" in server.log
-    assert "not_retired" in server.log
+    assert 'not_retired cause="no answer in 2 s"' in server.log
     assert "Traceback" not in server.log
