@@ -13,6 +13,12 @@ Headers = tuple[tuple[bytes, bytes], ...]
 """(name, value) pairs, names in lower case, order and duplicates kept."""
 
 _HEADER_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_KNOWN_NAMES: set[bytes] = set()
+"""Names that were found to be tokens: a site has few of them, and each response has some."""
+
+_MAX_KNOWN_NAMES, _LONGEST_KNOWN = 256, 64
+"""So many of them, each of so many bytes at most; ours."""
+
 _HEADER_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
@@ -30,8 +36,11 @@ def _header(pair: Any) -> tuple[bytes, bytes]:
     name, value = pair
     if not isinstance(name, bytes) or not isinstance(value, bytes):
         raise InvalidMessage("headers", "pairs of [name bytes, value bytes]", pair)
-    if not _HEADER_NAME.fullmatch(name):
-        raise InvalidMessage("headers", "a token as name (RFC 9110 section 5.6.2)", pair)
+    if name not in _KNOWN_NAMES:
+        if not _HEADER_NAME.fullmatch(name):
+            raise InvalidMessage("headers", "a token as name (RFC 9110 section 5.6.2)", pair)
+        if len(_KNOWN_NAMES) < _MAX_KNOWN_NAMES and len(name) <= _LONGEST_KNOWN:
+            _KNOWN_NAMES.add(name)
     if not _HEADER_VALUE.fullmatch(value):
         raise InvalidMessage("headers", "a value without control characters", pair)
     return name, value

@@ -61,13 +61,16 @@ _LISTS = {
 _REQUIRED = object()
 """Stands where a field has no default; no value equals it."""
 
-_FIELDS: dict[type, tuple[tuple[str, Any], ...]] = {
-    kind: tuple(
-        (_WIRE.get(name, name), kind._field_defaults.get(name, _REQUIRED)) for name in kind._fields
-    )
+_KEYS: dict[type, tuple[str, ...]] = {
+    kind: tuple(_WIRE.get(name, name) for name in kind._fields) for kind in get_args(_Packable)
+}
+"""Key on the wire of each field, in the order of the fields."""
+
+_DEFAULTS: dict[type, tuple[Any, ...]] = {
+    kind: tuple(kind._field_defaults.get(name, _REQUIRED) for name in kind._fields)
     for kind in get_args(_Packable)
 }
-"""Key on the wire and default of each field, in the order of the fields."""
+"""Default of each field, in the same order."""
 
 _PACKER = msgpack.Packer(use_bin_type=True)
 """One for all typed messages: making one costs more than packing a message.
@@ -110,10 +113,9 @@ def unpack(packed: bytes) -> dict[str, Any]:
 
 def encode(message: _Packable) -> bytes:
     """The bytes of a typed message; keys whose value is the default are left out."""
-    fields = zip(_FIELDS[type(message)], message, strict=True)
-    packed: bytes = _PACKER.pack(
-        {name: value for (name, default), value in fields if value != default}
-    )
+    kind = type(message)
+    fields = zip(_KEYS[kind], message, _DEFAULTS[kind], strict=True)
+    packed: bytes = _PACKER.pack({key: value for key, value, default in fields if value != default})
     return packed
 
 

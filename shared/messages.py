@@ -165,14 +165,19 @@ def http_reply(message: Mapping[str, Any]) -> HttpReply:
     """
     if not _HTTP_REPLY.issuperset(message):
         return held_reply(message, _HTTP_REPLY)
-    content = value_of(message, "content", bytes, "bytes", b"")
-    more = value_of(message, "more_content", bool, "a bool", False)
+    content, more = message.get("content", b""), message.get("more_content", False)
+    if type(content) is not bytes:
+        content = value_of(message, "content", bytes, "bytes", b"")
+    if type(more) is not bool:
+        more = value_of(message, "more_content", bool, "a bool", False)
     status, pairs = message.get("status"), message.get("headers")
     if status is None and pairs is None:
         return ResponseChunk(content, more)
     if type(status) is not int or not 200 <= status <= 599:
         raise InvalidMessage("status", "an int from 200 to 599", status)
-    headers = check_headers(value_of(message, "headers", (list, tuple), "a list of pairs", ()))
+    if type(pairs) is not list:
+        pairs = value_of(message, "headers", (list, tuple), "a list of pairs", ())
+    headers = check_headers(pairs)
     return HttpResponse(status, headers, content, more)
 
 
