@@ -7,6 +7,7 @@ of process needs stands with that process; nothing here opens a connection.
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -19,6 +20,21 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class FiniteRange(click.FloatRange):
+    """Numbers within bounds, of which "nan" and "inf" are none."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number. Raises: click.BadParameter."""
+        number: float = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"expected a number, got {value!r}", param, ctx)
+        return number
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,13 @@ import click
 from shared.addresses import TcpPlace, UnixPlace, port_place
 from shared.errors import ConfigurationError
 from shared.logs import configure_logging
-from shared.settings import LayerSettings, LogSettings, layer_options, log_options
+from shared.settings import (
+    FiniteRange,
+    LayerSettings,
+    LogSettings,
+    layer_options,
+    log_options,
+)
 from workers.child import ChildSettings
 from workers.pool_settings import PoolSettings
 from workers.supervisor import Supervisor
@@ -68,14 +74,14 @@ from workers.supervisor import Supervisor
 )
 @click.option(
     "--batch-budget-ms",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=5.0,
     help="Milliseconds of handling after which a worker sends what it has done so far. A worker "
     "that needs longer for one message gives those behind it to others.",
 )
 @click.option(
     "--lease-time",
-    type=click.FloatRange(min=1),
+    type=FiniteRange(min=1),
     default=10.0,
     help="Seconds of silence after which a worker counts as dead and its messages go to others. "
     "The death of a process of one's own is noticed at once. Use one value for a whole site.",
@@ -88,19 +94,19 @@ from workers.supervisor import Supervisor
 )
 @click.option(
     "--start-time",
-    type=click.FloatRange(min=1),
+    type=FiniteRange(min=1),
     default=30.0,
     help="Seconds that building the application may take before the process is killed.",
 )
 @click.option(
     "--grace",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=30.0,
     help="Seconds that handlers may take to end at a stop before the processes are killed.",
 )
 @click.option(
     "--stuck-time",
-    type=click.FloatRange(min=10),
+    type=FiniteRange(min=10),
     default=60.0,
     help="Seconds without a sign of life after which a process of this pool is killed.",
 )

@@ -7,6 +7,7 @@ import click
 
 from interface_server.settings.options import COUNT, network, processes, root_path, setting
 from shared.addresses import TcpPlace, bind, file_mode, unix_path
+from shared.settings import FiniteRange
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class ListenSettings:
     )
     accept_rate: float = setting(
         0.0,
-        click.FloatRange(min=0),
+        FiniteRange(min=0),
         "Connections that a process accepts each second; what comes faster waits. 0: no bound.",
     )
     proxy_protocol: bool = setting(

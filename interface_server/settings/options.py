@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 import click
 
 from shared.errors import ConfigurationError
+from shared.settings import FiniteRange
 
 KIB = 1024
 MIB = 1024 * 1024
-SECONDS = click.FloatRange(min=0.001)
+SECONDS = FiniteRange(min=0.001)
 COUNT = click.IntRange(min=1)
 MAX_PROCESSES = 256
 

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import click
-
 from interface_server.settings.options import SECONDS, setting
 from shared.addresses import TcpPlace, UnixPlace, port_place
+from shared.settings import FiniteRange
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,6 @@ class RunningSettings:
     grace_s: float = setting(10.0, SECONDS, "Seconds that running requests get at a stop.")
     drain_rate: float = setting(
         500.0,
-        click.FloatRange(min=1),
+        FiniteRange(min=1),
         "Sockets closed each second at a stop; faster if half of --grace would not do.",
     )

@@ -30,6 +30,8 @@ def test_help_teaches_every_option_with_its_variable() -> None:
         (["--trusted-proxy", "everyone"], "expected an IP address, a network or unix"),
         (["--tls-cert", "a.pem"], "expected as many --tls-key as --tls-cert, got 0 and 1"),
         (["--redirect-port", "host"], "expected [HOST:]PORT"),
+        (["--accept-rate", "nan"], "expected a number"),
+        (["--grace", "inf"], "expected a number"),
         (["--nonsense"], "No such option"),
     ],
 )
