@@ -64,13 +64,18 @@ def main(
     click.echo(page)
     if write:
         Path("docs/benchmarks.md").write_text(page, encoding="utf-8")
-        for path in report.plot(rows, Path("docs/benchmarks")):
-            click.echo(f"wrote {path}", err=True)
+        try:
+            made = report.plot(rows, Path("docs/benchmarks"))
+        except ImportError:
+            click.echo("no plots: matplotlib is missing (pip install -e .[bench])", err=True)
+        else:
+            click.echo(f"wrote {len(made)} plots to docs/benchmarks", err=True)
 
 
 def _measured(work: Work, servers: Sequence[Server], rounds: int, quick: bool) -> list[Rows]:
-    """Each server is up during the whole work; the first turn of each is a short one to warm up."""
+    """Each server is up during the whole work; the first of several turns is short, to warm up."""
     rows = []
+    warms_up = rounds > 1
     with ExitStack() as stack:
         turns: list[tuple[Rows, Running]] = []
         for server in servers:
@@ -86,9 +91,9 @@ def _measured(work: Work, servers: Sequence[Server], rounds: int, quick: bool) -
             else:
                 turns.append((row, running))
             rows.append(row)
-        for number in range(rounds + (not quick)):
+        for number in range(rounds + warms_up):
             for row, running in turns:
-                is_warming_up = number == 0 and not quick
+                is_warming_up = number == 0 and warms_up
                 share = QUICK if quick or is_warming_up else 1.0
                 try:
                     figures = work.measure(running, share)

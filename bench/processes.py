@@ -72,7 +72,10 @@ def cpu_s(pids: Iterable[int]) -> float:
     ticks = 0
     for pid in pids:
         for each in family(pid):
-            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            try:
+                fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended meanwhile
             ticks += int(fields[11]) + int(fields[12])
     return ticks / _TICKS
 
@@ -82,6 +85,9 @@ def memory_kib(pids: Iterable[int]) -> float:
     total = 0
     for pid in pids:
         for each in family(pid):
-            rollup = Path(f"/proc/{each}/smaps_rollup").read_text()
+            try:
+                rollup = Path(f"/proc/{each}/smaps_rollup").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended meanwhile
             total += int(rollup.split("Pss:")[1].split()[0])
     return float(total)
