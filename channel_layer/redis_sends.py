@@ -115,7 +115,7 @@ class SendQueue:
     def submit(self, operation: bytes, trouble: Trouble) -> None:
         """Perform one packed operation of whose success nobody wants to hear.
 
-        It costs a tenth of `perform`. `trouble` hears the errors of `perform` in its place, and
+        It makes no Deferred. `trouble` hears the errors of `perform` in its place, and
         may be called before this returns.
         """
         refused = self._refusal(_Waiting((operation,), len(operation), None, trouble))

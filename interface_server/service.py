@@ -38,7 +38,8 @@ from interface_server.wires import Call, TcpTransport
 from interface_server.ws_autobahn import socket_factory
 from interface_server.ws_deflate import NO_DEFLATE, agreed_window
 from interface_server.ws_handshake import canonical_head, ws_connect
-from interface_server.ws_protocol import session_limits, socket_class
+from interface_server.ws_protocol import socket_class
+from interface_server.ws_socket import session_limits
 from shared.access_log import AccessLog
 from shared.errors import LayerError
 from shared.logs import get_logger
@@ -285,9 +286,8 @@ class Service:
 
 
 def _static_files(settings: ServerSettings) -> StaticFiles | None:
-    if not settings.static and not settings.media:
-        return None
-    return StaticFiles(settings.static, settings.media, settings.immutable_names)
+    files = StaticFiles(settings.static, settings.media, settings.immutable_names)
+    return files if settings.static or settings.media else None
 
 
 def _not_heard(failure: Failure) -> None:

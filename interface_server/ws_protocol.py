@@ -13,7 +13,6 @@ from twisted.python.failure import Failure
 
 from interface_server.gateway import Gateway
 from interface_server.http_responses import DateAndServer
-from interface_server.settings import ServerSettings
 from interface_server.wires import Call, Clock, half_close
 from interface_server.ws_autobahn import (
     CLOSE_TIMEOUT_S,
@@ -53,16 +52,6 @@ def socket_class(factory: WebSocketServerFactory) -> "type[SocketProtocol]":
     """
     options = {name: getattr(factory, name) for name in Protocol.CONFIG_ATTRS}
     return type("OptionedSocket", (SocketProtocol,), {**options, "CONFIG_ATTRS": ()})
-
-
-def session_limits(settings: ServerSettings) -> SessionLimits:
-    """The bounds of each socket of a process."""
-    return SessionLimits(
-        settings.websocket_connect_timeout_s,
-        settings.websocket_event_timeout_s,
-        settings.socket_queue_frames,
-        settings.socket_queue_bytes,
-    )
 
 
 class SocketProtocol(Protocol):  # type: ignore[misc]  # its base is untyped on purpose

@@ -15,6 +15,7 @@ from interface_server import ws_steps as step
 from interface_server.broadcasts import Broadcast, position_line
 from interface_server.gateway import Gateway
 from interface_server.lazy_timer import LazyTimer
+from interface_server.settings import ServerSettings
 from interface_server.wires import Clock
 from interface_server.ws_deflate import deflated_frame
 from interface_server.ws_record import SocketRecord
@@ -27,6 +28,16 @@ from shared.logs import get_logger
 from shared.messages import WsConnect, WsReply
 
 log = get_logger("websocket")
+
+
+def session_limits(settings: ServerSettings) -> SessionLimits:
+    """The bounds of each socket of a process."""
+    return SessionLimits(
+        settings.websocket_connect_timeout_s,
+        settings.websocket_event_timeout_s,
+        settings.socket_queue_frames,
+        settings.socket_queue_bytes,
+    )
 
 
 class Socket:

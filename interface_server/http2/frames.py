@@ -36,7 +36,7 @@ RATES: dict[str, tuple[int, float]] = {
     "small_data": (5000, 1000),
     "other_frames": (1000, 200),
 }
-"""At once, then each second. Ours: ten times what browsers, curl and h2load were seen to send.
+"""At once, then each second. Ours: far above what browsers, curl and h2load sent in the tests.
 
 A reset is paid back by an answered request, a window update by what it was for, a block by the
 request in it: so honest use meets no bound however fast it is.
