@@ -6,7 +6,7 @@ Knows nothing of lists, leases or sockets; the only place where a message is a b
 from collections.abc import Mapping
 from itertools import product
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import msgpack
 
@@ -26,6 +26,17 @@ _Packable = (
     | messages.WsReply
     | messages.Receipt
 )
+
+
+class Part(NamedTuple):
+    """Some keys of a message, packed: what many messages have in common is packed once."""
+
+    keys: int
+    packed: bytes
+
+
+_MAX_KEYS = 15
+"""Keys of a message that is put together from parts: more would need a longer head."""
 
 _WIRE = {"binary": "bytes"}
 """Fields whose key on the wire has another name."""
@@ -57,6 +68,9 @@ _LISTS = {
     kind: tuple((name, _TUPLES[name]) for name, _ in fields if name in _TUPLES)
     for kind, fields in _TYPES.items()
 }
+
+_MAP_HEADS = tuple(bytes((0x80 | keys,)) for keys in range(_MAX_KEYS + 1))
+"""The first byte of a map of so many keys. Source: the MessagePack specification, "map format"."""
 
 _REQUIRED = object()
 """Stands where a field has no default; no value equals it."""
@@ -119,6 +133,19 @@ def encode(message: _Packable) -> bytes:
     return packed
 
 
+def part(fields: dict[str, Any]) -> Part:
+    """These keys and values as a part of a message; at most 15, keys as they stand on the wire."""
+    return Part(len(fields), _PACKER.pack(fields)[1:])
+
+
+def whole(*parts: Part) -> bytes:
+    """The message that the parts make together; they have at most 15 keys, none of them twice."""
+    keys = sum([one.keys for one in parts])
+    if keys > _MAX_KEYS:
+        raise InvalidMessage("message", f"at most {_MAX_KEYS} keys", keys)
+    return b"".join((_MAP_HEADS[keys], *[one.packed for one in parts]))
+
+
 def decode_http_request(packed: bytes) -> messages.HttpRequest:
     """The request in `packed`. Raises: InvalidMessage."""
     return _decode(packed, messages.HttpRequest)
@@ -151,6 +178,9 @@ def decode_ws_disconnect(packed: bytes) -> messages.WsDisconnect:
 
 def decode_receipt(packed: bytes) -> messages.Receipt:
     """The receipt in `packed`. Raises: InvalidMessage."""
+    known = _KNOWN_RECEIPTS.get(packed)
+    if known is not None:
+        return known
     receipt = _decode(packed, messages.Receipt)
     if receipt.kind not in messages.RECEIPT_KINDS:
         raise InvalidMessage("kind", f"one of {sorted(messages.RECEIPT_KINDS)}", receipt.kind)
@@ -165,6 +195,13 @@ def decode_http_reply(packed: bytes) -> messages.HttpReply:
 def decode_ws_reply(packed: bytes) -> messages.WsReply:
     """The socket reply in `packed`. Raises: InvalidMessage."""
     return messages.ws_reply(unpack(packed))
+
+
+_KNOWN_RECEIPTS = {
+    encode(receipt): receipt
+    for receipt in (messages.Receipt("done"), messages.Receipt("done", later=True))
+}
+"""Almost all that come."""
 
 
 def _decode(packed: bytes, kind: type[_T]) -> _T:
