@@ -187,6 +187,9 @@ def ws_reply(message: Mapping[str, Any]) -> WsReply:
     The key `event` is for event streams. Raises: InvalidMessage for both kinds of data at once,
     a close code outside 1000 and 3000–4999, an unknown key or a value of the wrong type.
     """
+    text = message.get("text")
+    if len(message) == 1 and type(text) is str:  # most of them
+        return WsReply(text)
     text = value_of(message, "text", str, "text", None)
     data = value_of(message, "bytes", bytes, "bytes", None)
     if text is not None and data is not None:
