@@ -32,7 +32,7 @@ def packed_request(
         own["body"] = body
     if body_channel is not None:
         own["body_channel"] = body_channel
-    return codec.whole(head.part or head_part(head, root_path), codec.part(own))
+    return codec.completed(head.part or head_part(head, root_path), own)
 
 
 def head_part(head: RequestHead, root_path: str) -> codec.Part:

@@ -228,7 +228,7 @@ class EventFlow:
             event["state"] = self._state
         return Send(
             "websocket.receive",
-            codec.whole(codec.part(event)),
+            codec.pack_known(event),
             self._channel if is_last else "",
             order,
             not is_last,

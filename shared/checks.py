@@ -19,6 +19,16 @@ _KNOWN_NAMES: set[bytes] = set()
 _MAX_KNOWN_NAMES, _LONGEST_KNOWN = 256, 64
 """So many of them, each of so many bytes at most; ours."""
 
+_KNOWN_HEADERS: set[Headers] = set()
+"""Headers of whole responses that were found to be good: most responses of a site have one of a
+few sets of them."""
+
+_MAX_KNOWN_HEADERS, _LONGEST_HEADERS = 256, 512
+"""So many sets, each of so many bytes at most, then all are forgotten; ours."""
+
+_SECRETS = frozenset({b"set-cookie"})
+"""Names of headers that are not kept longer than their response takes."""
+
 _HEADER_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
@@ -27,7 +37,28 @@ def check_headers(pairs: Any) -> Headers:
 
     Raises: InvalidMessage with key `headers`.
     """
-    return tuple([_header(pair) for pair in pairs])
+    if type(pairs) is tuple and _is_known(pairs):
+        return pairs
+    headers = tuple([_header(pair) for pair in pairs])
+    if type(pairs) is tuple:
+        _learn(headers)
+    return headers
+
+
+def _is_known(pairs: tuple[Any, ...]) -> bool:
+    try:
+        return pairs in _KNOWN_HEADERS
+    except TypeError:  # something in it has no hash
+        return False
+
+
+def _learn(headers: Headers) -> None:
+    size_bytes = sum([len(name) + len(value) for name, value in headers])
+    if size_bytes > _LONGEST_HEADERS or not _SECRETS.isdisjoint([name for name, _ in headers]):
+        return
+    if len(_KNOWN_HEADERS) >= _MAX_KNOWN_HEADERS:
+        _KNOWN_HEADERS.clear()
+    _KNOWN_HEADERS.add(headers)
 
 
 def _header(pair: Any) -> tuple[bytes, bytes]:

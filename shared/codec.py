@@ -36,7 +36,7 @@ class Part(NamedTuple):
 
 
 _MAX_KEYS = 15
-"""Keys of a message that is put together from parts: more would need a longer head."""
+"""Keys of a message that is completed from a part: more would need a longer head."""
 
 _WIRE = {"binary": "bytes"}
 """Fields whose key on the wire has another name."""
@@ -116,13 +116,23 @@ def unpack(packed: bytes) -> dict[str, Any]:
 
     Raises: InvalidMessage when the bytes are not one message.
     """
+    return _unpacked(packed, use_list=True)
+
+
+def _unpacked(packed: bytes, use_list: bool) -> dict[str, Any]:
     try:
-        message = msgpack.unpackb(packed, raw=False, strict_map_key=True)
+        message = msgpack.unpackb(packed, raw=False, strict_map_key=True, use_list=use_list)
     except (ValueError, msgpack.exceptions.UnpackException) as error:
         raise InvalidMessage("message", "one msgpack map", packed) from error
     if not isinstance(message, dict):
         raise InvalidMessage("message", "a msgpack map", message)
     return message
+
+
+def pack_known(fields: dict[str, Any]) -> bytes:
+    """As `encode`, of what a typed message would hold: keys as on the wire, defaults left out."""
+    packed: bytes = _PACKER.pack(fields)
+    return packed
 
 
 def encode(message: _Packable) -> bytes:
@@ -138,12 +148,10 @@ def part(fields: dict[str, Any]) -> Part:
     return Part(len(fields), _PACKER.pack(fields)[1:])
 
 
-def whole(*parts: Part) -> bytes:
-    """The message that the parts make together; they have at most 15 keys, none of them twice."""
-    keys = sum([one.keys for one in parts])
-    if keys > _MAX_KEYS:
-        raise InvalidMessage("message", f"at most {_MAX_KEYS} keys", keys)
-    return b"".join((_MAP_HEADS[keys], *[one.packed for one in parts]))
+def completed(common: Part, fields: dict[str, Any]) -> bytes:
+    """The message of a part and these keys; at most 15 in all, none of them twice."""
+    own: bytes = _PACKER.pack(fields)
+    return b"".join((_MAP_HEADS[common.keys + len(fields)], common.packed, own[1:]))
 
 
 def decode_http_request(packed: bytes) -> messages.HttpRequest:
@@ -189,7 +197,8 @@ def decode_receipt(packed: bytes) -> messages.Receipt:
 
 def decode_http_reply(packed: bytes) -> messages.HttpReply:
     """The response, chunk, hold or event in `packed`. Raises: InvalidMessage."""
-    return messages.http_reply(unpack(packed))
+    # As tuples, so that headers can be looked up among those that are known to be good.
+    return messages.http_reply(_unpacked(packed, use_list=False))
 
 
 def decode_ws_reply(packed: bytes) -> messages.WsReply:

@@ -175,10 +175,9 @@ def http_reply(message: Mapping[str, Any]) -> HttpReply:
         return ResponseChunk(content, more)
     if type(status) is not int or not 200 <= status <= 599:
         raise InvalidMessage("status", "an int from 200 to 599", status)
-    if type(pairs) is not list:
+    if type(pairs) is not tuple:
         pairs = value_of(message, "headers", (list, tuple), "a list of pairs", ())
-    headers = check_headers(pairs)
-    return HttpResponse(status, headers, content, more)
+    return HttpResponse(status, check_headers(pairs), content, more)
 
 
 def ws_reply(message: Mapping[str, Any]) -> WsReply:
