@@ -204,7 +204,8 @@ class RunningExchange:
         self._state, actions = step(before, happened)
         if self._state is table.State.OVER and before is not table.State.OVER:
             self._gateway.unregister(self._channel)
-            self._budget.give(self._body_size)
+            if self._body_size:
+                self._budget.give(self._body_size)
             if self._held is not None:
                 self._gateway.let_go(self)
         if len(actions) > 1:  # a whole answer is a single action
