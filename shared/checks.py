@@ -1,4 +1,4 @@
-"""The checks that typed messages have in common: values by type, headers, close codes.
+"""What typed messages have in common: their kind, values by type, headers, close codes.
 
 Knows no message; which keys there are says `messages.py`.
 """
@@ -7,7 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from shared.errors import InvalidMessage
+
+
+class Message(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """A message, or a part of one; its fields are the keys on the wire."""
+
 
 Headers = tuple[tuple[bytes, bytes], ...]
 """(name, value) pairs, names in lower case, order and duplicates kept."""
