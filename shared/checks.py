@@ -26,7 +26,7 @@ _KNOWN_NAMES: set[bytes] = set()
 _MAX_KNOWN_NAMES, _LONGEST_KNOWN = 256, 64
 """So many of them, each of so many bytes at most; ours."""
 
-_KNOWN_HEADERS: set[Headers] = set()
+_KNOWN_HEADERS: dict[Headers, Headers] = {}
 """Headers of whole responses that were found to be good: most responses of a site have one of a
 few sets of them."""
 
@@ -44,28 +44,22 @@ def check_headers(pairs: Any) -> Headers:
 
     Raises: InvalidMessage with key `headers`.
     """
-    if type(pairs) is tuple and _is_known(pairs):
-        return pairs
+    try:
+        return _KNOWN_HEADERS[pairs]
+    except (KeyError, TypeError):  # new, or a list
+        pass
     headers = tuple([_header(pair) for pair in pairs])
-    if type(pairs) is tuple:
-        _learn(headers)
+    if may_be_kept(headers):
+        if len(_KNOWN_HEADERS) >= _MAX_KNOWN_HEADERS:
+            _KNOWN_HEADERS.clear()
+        _KNOWN_HEADERS[headers] = headers
     return headers
 
 
-def _is_known(pairs: tuple[Any, ...]) -> bool:
-    try:
-        return pairs in _KNOWN_HEADERS
-    except TypeError:  # something in it has no hash
-        return False
-
-
-def _learn(headers: Headers) -> None:
+def may_be_kept(headers: Headers) -> bool:
+    """Whether something may be remembered of these: they are short and hold no secret."""
     size_bytes = sum([len(name) + len(value) for name, value in headers])
-    if size_bytes > _LONGEST_HEADERS or not _SECRETS.isdisjoint([name for name, _ in headers]):
-        return
-    if len(_KNOWN_HEADERS) >= _MAX_KNOWN_HEADERS:
-        _KNOWN_HEADERS.clear()
-    _KNOWN_HEADERS.add(headers)
+    return size_bytes <= _LONGEST_HEADERS and _SECRETS.isdisjoint([name for name, _ in headers])
 
 
 def _header(pair: Any) -> tuple[bytes, bytes]:

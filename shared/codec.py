@@ -148,8 +148,9 @@ def decode_http_reply(packed: bytes) -> messages.HttpReply:
         return messages.http_reply(unpack(packed))
     if not 200 <= response.status <= 599:
         return messages.http_reply(unpack(packed))
-    check_headers(response.headers)
-    return response
+    known = check_headers(response.headers)
+    content, more = response.content, response.more_content
+    return messages.HttpResponse(response.status, known, content, more)
 
 
 def decode_ws_reply(packed: bytes) -> messages.WsReply:
