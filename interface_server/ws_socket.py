@@ -110,10 +110,12 @@ class Socket:
     def failed(self, code: int, cause: str, detail: str) -> None:
         """The peer broke a rule and is told so; its connection is about to end."""
         self._record.failed(code, cause, detail)
+        self._feed(step.PeerFailed())
 
     def fell_silent(self) -> None:
         """The peer answered no ping; its connection is about to be cut."""
         self._record.fell_silent()
+        self._feed(step.PeerFailed())
 
     def ended(self, code: int) -> None:
         """The connection is over."""

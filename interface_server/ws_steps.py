@@ -19,7 +19,7 @@ class State(enum.Enum):
     NEW = "nothing happened yet"
     CONNECTING = "the handshake waits for a worker"
     OPEN = "accepted"
-    CLOSING = "accepted, and our close frame is on its way"
+    CLOSING = "accepted, and this server ends the connection"
     ABANDONED = "the handshake is over without an answer, which may still come"
     GONE = "accepted, the connection ended, events of it are still to be handled"
     LEAVING = "the end of its registration was handed to the layer"
@@ -97,6 +97,11 @@ class Overflowed:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerFailed:
+    """The peer broke a rule, or was silent: it was told why, and its wire ends by itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class PeerGone:
     """The connection ended. `code`: 1005 when the peer gave none, 1006 when it vanished."""
 
@@ -134,6 +139,7 @@ Input = (
     | Placed
     | Refused
     | Overflowed
+    | PeerFailed
     | PeerGone
     | Stopped
     | Lost
