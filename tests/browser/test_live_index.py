@@ -7,6 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.network import Relay
 from tests.browser.samples import reply, start_thread
+from tests.browser.waiting import until
 from tests.stack import Stack
 
 
@@ -56,10 +57,9 @@ def test_what_happened_while_cut_off_is_told_on_return(
     reply(anna, "One.")
     expect(anna.locator("#posts .post")).to_have_count(2)
     start_thread(anna, stack.url, "Meanwhile", "Fresh.")
-    while relay.refused < 1:
-        bela.wait_for_timeout(50)
+    until(bela, lambda: relay.refused >= 1, "a try to come back")
     relay.mend()
-    expect(bela.locator("#news")).to_have_text("1 new thread, 1 updated – show", timeout=15_000)
+    expect(bela.locator("#news")).to_have_text("1 new thread, 1 updated – show")
     expect(bela.locator(f"#t{number} [data-count=replies]")).to_have_text("1 reply")
 
 
@@ -76,7 +76,7 @@ def test_a_picture_appears_where_its_place_was_kept(
     expect(place.locator("[aria-label='The picture is being prepared']")).to_be_visible()
     before = place.bounding_box()
     house.start_worker("--only-channels", "board.picture")
-    expect(place.locator("img")).to_have_js_property("naturalWidth", 250, timeout=15_000)
+    expect(place.locator("img")).to_have_js_property("naturalWidth", 250)
     assert place.bounding_box() == before
 
 
