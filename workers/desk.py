@@ -25,9 +25,13 @@ class InHand(NamedTuple):
     since_s: float
     timeout_s: float
 
+    def has_run_for(self, seconds: float, now_s: float) -> bool:
+        """Whether it is in hand for longer than that."""
+        return now_s - self.since_s > seconds
+
     def is_overdue(self, now_s: float) -> bool:
         """Whether the handler has had its time."""
-        return now_s - self.since_s > self.timeout_s
+        return self.has_run_for(self.timeout_s, now_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ class Desk:
         """
         with self._lock:
             busy, handled = self._in_hand, []
-            if busy is not None and now_s - busy.since_s > longer_than_s:
+            if busy is not None and busy.has_run_for(longer_than_s, now_s):
                 self._back.update(_ids(self._waiting))
                 self._waiting.clear()
                 handled, self._handled = self._handled, []
