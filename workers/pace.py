@@ -36,14 +36,10 @@ class Pace:
         """
         return waiting if is_under_way or waiting < _WORTH_HALVING else waiting // 2
 
-    def is_over(self, spent_s: float) -> bool:
-        """Whether a batch that takes `spent_s` so far has had its time."""
-        return spent_s > self._budget_s
-
     def ended(self, count: int, spent_s: float, last_s: float) -> None:
         """A batch ended after `count` units and `spent_s`, the last of them took `last_s`."""
-        self._is_over = self.is_over(spent_s)
-        self._is_slow = self.is_over(last_s)
+        self._is_over = spent_s > self._budget_s
+        self._is_slow = last_s > self._budget_s
         if self._is_over:
             self._most = count
         elif count:

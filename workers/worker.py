@@ -128,28 +128,28 @@ class Worker:
     def _handle_batch(self, waiting: int) -> None:
         """Handle as many of the `waiting` units as is the pace, or until the budget is spent."""
         share = self._pace.share(waiting, is_under_way=self._commits.is_under_way)
+        desk, handle, budget_s = self.desk, self._handling.handle, self._settings.budget_s
         started_s = before_s = now_s = time.monotonic()
         count = 0
-        while count < share and not self._stopping.is_set():
-            unit = self.desk.claim(now_s, HANDLER_TIMEOUT_S)
+        while count < share and now_s - started_s <= budget_s and not self._stopping.is_set():
+            unit = desk.claim(now_s, HANDLER_TIMEOUT_S)
             if unit is None:
                 break
-            self.desk.finish(self._handled(unit))
+            try:
+                steps = handle(unit, self._begin)
+            except Exception:
+                steps = self._failed(unit)
+            desk.finish(Handled(unit, steps))
             count += 1
             before_s, now_s = now_s, time.monotonic()
             self._figures.handled(unit[0].channel, len(unit), now_s - before_s)
-            if self._pace.is_over(now_s - started_s):
-                break
         self._pace.ended(count, now_s - started_s, now_s - before_s)
 
-    def _handled(self, unit: Unit) -> Handled:
-        try:
-            steps = self._handling.handle(unit, self._begin)
-        except Exception:
-            log.error("unit_failed", worker=self.name, **named(unit[0]), exc_info=True)
-            self._figures.failed(unit[0].channel, "unit_failed")
-            steps = self._failure(unit, "its handling failed")
-        return Handled(unit, steps)
+    def _failed(self, unit: Unit) -> Steps:
+        """The steps in place of what our own code could not handle; called where it is caught."""
+        log.error("unit_failed", worker=self.name, **named(unit[0]), exc_info=True)
+        self._figures.failed(unit[0].channel, "unit_failed")
+        return self._failure(unit, "its handling failed")
 
     def _failure(self, unit: Unit, reason: str) -> Steps:
         try:
