@@ -91,11 +91,6 @@ class Commits:
             # This process may have been stopped with the answer before it, for longer than a lease.
             self.doubt()
 
-    @property
-    def is_under_way(self) -> bool:
-        """Whether something was sent that `land` did not hear of yet."""
-        return self._flight is not None
-
     def send(self, handled: Sequence[Handled], back: tuple[int, ...] = (), count: int = 0) -> None:
         """Begin to commit; whatever becomes of it is met by `land`, which comes before the next.
 

@@ -116,6 +116,10 @@ class Desk:
         """How many units are not begun."""
         return len(self._waiting)
 
+    def handled(self) -> int:
+        """How many units are handled and not yet collected."""
+        return len(self._handled)
+
     def in_hand(self) -> InHand | None:
         """The unit whose handler runs, None when none does."""
         busy = self._in_hand

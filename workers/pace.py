@@ -9,9 +9,10 @@ _BATCHES_AT_HAND = 2
 _BUDGETS_AHEAD = 2
 """A worker keeps no more entries than it can handle in so many budgets."""
 
-_WORTH_HALVING = 8
-"""So many units are handled and committed in two halves. For fewer, the second commit costs the
-broker as much as the worker gains by handling during the first."""
+_WORTH_OVERLAPPING = 16
+"""With so many units waiting there is a commit under way while they are handled. Fewer are handled
+and committed together with what was handled before: each commit costs server, broker and worker
+about as much as one request in all, and would carry few."""
 
 
 class Pace:
@@ -28,13 +29,15 @@ class Pace:
         """How many entries to take beside the `waiting` ones."""
         return max(0, min(self._batch, self._most - waiting))
 
-    def share(self, waiting: int, *, is_under_way: bool) -> int:
-        """How many of the `waiting` units to handle before they are committed.
+    def first(self, waiting: int, handled: int) -> int:
+        """How many of the `waiting` units to handle before the `handled` ones are committed.
 
-        All while a commit is under way, else half, so that there is something left to handle
-        while that half is committed.
+        The rest is handled while that commit is under way. What is ready does not wait for
+        handlers that are slow.
         """
-        return waiting if is_under_way or waiting < _WORTH_HALVING else waiting // 2
+        if waiting >= _WORTH_OVERLAPPING:
+            return 0 if handled else waiting // 2
+        return 0 if handled and self._is_over else waiting
 
     def ended(self, count: int, spent_s: float, last_s: float) -> None:
         """A batch ended after `count` units and `spent_s`, the last of them took `last_s`."""

@@ -104,9 +104,12 @@ class Worker:
         self._commits.look()
 
     def _turn(self) -> None:
-        """Hear of the commit under way, send what was handled meanwhile, handle what is there."""
+        """Hear of the commit under way, handle some, send what is handled, handle the rest."""
         self._commits.land()
         self._recover()
+        self._handle(self._pace.first(self.desk.waiting(), self.desk.handled()))
+        if self._stopping.is_set():
+            return
         handled = [*self._retried(), *self.desk.collect()]
         back = self.desk.empty() if self._pace.is_behind(self.desk.waiting()) else ()
         waiting = self.desk.waiting()
@@ -116,7 +119,7 @@ class Worker:
         elif not waiting:
             self._take()
             return
-        self._handle_batch(waiting)
+        self._handle(waiting)
 
     def _recover(self) -> None:
         """Ask what this worker holds, where that is in doubt; nothing is under way."""
@@ -125,9 +128,10 @@ class Worker:
                 self.desk.forget_back()
                 self._commits.recover()
 
-    def _handle_batch(self, waiting: int) -> None:
-        """Handle as many of the `waiting` units as is the pace, or until the budget is spent."""
-        share = self._pace.share(waiting, is_under_way=self._commits.is_under_way)
+    def _handle(self, share: int) -> None:
+        """Handle so many of the units that wait, or fewer when their budget is spent."""
+        if not share:
+            return
         desk, handle, budget_s = self.desk, self._handling.handle, self._settings.budget_s
         started_s = before_s = now_s = time.monotonic()
         count = 0

@@ -175,33 +175,33 @@ def test_refused(crew, edge, layer_settings, pages, await_fact, capsys):
 def test_a_long_handler_meanwhile(crew, edge, layer_settings, pages, await_fact):
     """What a commit took that is under way goes to others when it would wait for a long handler."""
     held = Held(layer_settings)
-    paths = [*numbers(4), "/slow", *numbers(11)]
+    paths = [*numbers(8), "/slow", *numbers(23)]
     channels = [edge.request("GET", path) for path in paths]
-    worker = crew.start("one", pages.app, held, batch=8)
+    worker = crew.start("one", pages.app, held, batch=16)
     crew.watch(pages.app)
     await_fact(lambda: "/slow" in pages.begun)
-    assert len(edge.layer.held(worker.name)) == 12
-    others = [*channels[:4], *channels[5:]]
+    assert len(edge.layer.held(worker.name)) == 24
+    others = [*channels[:8], *channels[9:]]
     held.may_be_heard.set()
     await_fact(lambda: len(edge.layer.held(worker.name)) == 1)
     crew.start("two", pages.app)
-    for channel, path in zip(others, [*paths[:4], *paths[5:]], strict=True):
+    for channel, path in zip(others, [*paths[:8], *paths[9:]], strict=True):
         assert edge.response(channel)[0][2].decode() == path
     assert worker.desk.in_hand() is not None
     pages.may_end.set()
-    assert edge.response(channels[4])[0][2] == b"/slow"
+    assert edge.response(channels[8])[0][2] == b"/slow"
 
 
 def test_a_watchdog_waits_for_no_answer(crew, edge, layer_settings, pages, await_fact):
     """While the answer is not here, what waits on the desk goes to others all the same."""
     held = Held(layer_settings)
-    paths = [*numbers(4), "/slow", *numbers(3)]
+    paths = [*numbers(8), "/slow", *numbers(7)]
     channels = [edge.request("GET", path) for path in paths]
     crew.start("one", pages.app, held)
     crew.watch(pages.app)
     await_fact(lambda: "/slow" in pages.begun)
     crew.start("two", pages.app)
-    assert [edge.response(one)[0][0] for one in (*channels[:4], *channels[5:])] == [200] * 7
+    assert [edge.response(one)[0][0] for one in (*channels[:8], *channels[9:])] == [200] * 15
     pages.may_end.set()
     held.may_be_heard.set()
-    assert edge.response(channels[4])[0][0] == 200
+    assert edge.response(channels[8])[0][0] == 200

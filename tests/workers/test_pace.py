@@ -14,13 +14,18 @@ def test_at_hand():
 
 
 @pytest.mark.parametrize(
-    ("waiting", "alone", "beside"), [(0, 0, 0), (1, 1, 1), (7, 7, 7), (8, 4, 8), (33, 16, 33)]
+    ("waiting", "alone", "beside", "behind_slow"),
+    [(0, 0, 0, 0), (1, 1, 1, 0), (15, 15, 15, 0), (16, 8, 0, 0), (33, 16, 0, 0)],
 )
-def test_share(waiting, alone, beside):
-    """With no commit under way, half of a large batch is kept for the time of its commit."""
+def test_first(waiting, alone, beside, behind_slow):
+    """Few are handled before a commit, of many what the time of a commit is not needed for.
+
+    What is handled already does not wait for slow handlers.
+    """
     pace = Pace(32, 0.005)
-    assert pace.share(waiting, is_under_way=False) == alone
-    assert pace.share(waiting, is_under_way=True) == beside
+    assert (pace.first(waiting, 0), pace.first(waiting, 3)) == (alone, beside)
+    pace.ended(4, 0.006, 0.002)
+    assert (pace.first(waiting, 0), pace.first(waiting, 3)) == (alone, behind_slow)
 
 
 def test_what_the_budget_is_enough_for():
