@@ -4,6 +4,7 @@ Holds no rule of how a step is done; `layer.py` has the steps and what lies on l
 """
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from channel_layer.layer import Entry
@@ -41,6 +42,18 @@ class Committed:
     taken: tuple[Entry, ...]
     next_due_ms: int | None = None
     now_ms: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A commit that was sent and not heard of.
+
+    `has_come` says whether its answer, or what there is instead of one, is here. `answer` waits
+    for it and is to be called once; it raises what a commit raises.
+    """
+
+    has_come: Callable[[], bool]
+    answer: Callable[[], Committed]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ The values that go in and out stand in `layer.py`; the bodies are `redis_blockin
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from channel_layer.answers import Committed, Outcome, Reaped, Reclaimed
+from channel_layer.answers import Committed, Outcome, Reaped, Reclaimed, UnderWay
 from channel_layer.layer import Done, Entry, Operation, Retry
 from shared.errors import ChannelFull, MessageTooLarge
 
@@ -122,6 +122,19 @@ class BlockingLayer(Protocol):
         """One atomic step: end leases with their effects, put others back, take the next.
 
         Each of `done` by itself is all or nothing. `count` 0 takes nothing. It never waits.
+        """
+
+    def begin_commit(
+        self,
+        worker: str,
+        done: Sequence[Done | Retry],
+        give_back: Sequence[int] = (),
+        channels: Sequence[str] = (),
+        count: int = 0,
+    ) -> UnderWay:
+        """Send a commit; the broker performs it while something else is done here.
+
+        Another thread may wait for its answer. What cannot be sent is raised here.
         """
 
     def give_back(self, worker: str, ids: Sequence[int]) -> None:

@@ -1,8 +1,8 @@
 """The contract of every channel layer: the steps, their arguments, what comes back.
 
 Holds no broker and no bytes on the wire (`entries.py`). The ASGI draft's calls (`send`, `receive`,
-`new_channel`, groups, `flush`, statistics) and our extension `leases` speak these values. The two
-that each request needs several of are named tuples, made at a quarter of a dataclass's cost.
+`new_channel`, groups, `flush`, statistics) and our extension `leases` speak these values. Those
+that each request needs are named tuples, made at half of a frozen dataclass's cost.
 """
 
 import enum
@@ -141,8 +141,7 @@ class Leave:
     channel: str
 
 
-@dataclass(frozen=True, slots=True)
-class SendReceipt:
+class SendReceipt(NamedTuple):
     """A packed `shared.messages.Receipt` to `channel`; passes full lists, never expires.
 
     `farewell`: takes the place of the one of `OpenSocket`, since the socket's state changed; no
@@ -191,8 +190,7 @@ class Drop:
 Operation = Send | SendGroup | Join | Leave | SendReceipt | OpenSocket | CloseSocket | Drop
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """A handled entry with everything its handler wants done, all or nothing.
 
     `force`: sends to full lists are dropped and counted instead of refusing the whole.

@@ -18,6 +18,7 @@ from channel_layer.answers import (
     Outcome,
     Reaped,
     Reclaimed,
+    UnderWay,
 )
 from channel_layer.arrivals import Arrivals
 from channel_layer.asgi_calls import AsgiCalls, read_lists
@@ -44,8 +45,9 @@ class RedisLayer(AsgiCalls):
     """The blocking layer; see `blocking_layer.py` for what each call promises.
 
     One object serves one thread at a time; `unblock`, `heartbeat` and `give_back` may be called
-    from another one meanwhile. `capacities` None: those of the settings. `answer_s`: how long an
-    answer may take, for a layer that never blocks.
+    from another one meanwhile, and a commit that is under way may be answered there.
+    `capacities` None: those of the settings. `answer_s`: how long an answer may take, for a layer
+    that never blocks.
     """
 
     def __init__(
@@ -170,15 +172,27 @@ class RedisLayer(AsgiCalls):
         count: int = 0,
     ) -> Committed:
         """One atomic step: end leases with their effects, put others back, take the next."""
+        return self.begin_commit(worker, done, give_back, channels, count).answer()
+
+    def begin_commit(
+        self,
+        worker: str,
+        done: Sequence[Done | Retry],
+        give_back: Sequence[int] = (),
+        channels: Sequence[str] = (),
+        count: int = 0,
+    ) -> UnderWay:
+        """Send a commit; the broker performs it while something else is done here."""
         argument = self._commit_args(worker, done, give_back, channels, count)
-        committed = redis_calls.committed(self._client.run("commit", argument))
-        self.taken_ms = committed.now_ms
-        if count:
-            self._found_empty = FoundEmpty()
-            if not committed.taken:
-                due_ms = Waiting(committed.next_due_ms).cut(_FOREVER_MS)
-                self._found_empty = FoundEmpty(tuple(channels), time.monotonic() + due_ms / 1000)
-        return committed
+        sources = tuple(channels) if count else ()
+        begun = self._client.begin("commit", argument)
+
+        def answer() -> Committed:
+            committed = redis_calls.committed(self._client.reply(begun))
+            self._note(committed, sources)
+            return committed
+
+        return UnderWay(begun.asked.has_come, answer)
 
     def give_back(self, worker: str, ids: Sequence[int]) -> None:
         """Put unstarted entries back at the head of their lists, in order, attempt unchanged."""
@@ -263,6 +277,15 @@ class RedisLayer(AsgiCalls):
 
     def _receive_args(self, lists: Sequence[str]) -> bytes:
         return self._arguments.receive(lists, next(self._turns))
+
+    def _note(self, committed: Committed, sources: tuple[str, ...]) -> None:
+        """Remember what an answer says of the time and of the channels that it looked at."""
+        self.taken_ms = committed.now_ms
+        if sources:
+            self._found_empty = FoundEmpty()
+            if not committed.taken:
+                due_ms = Waiting(committed.next_due_ms).cut(_FOREVER_MS)
+                self._found_empty = FoundEmpty(sources, time.monotonic() + due_ms / 1000)
 
     def _commit_args(
         self,

@@ -6,6 +6,7 @@ Speaks of keys and bytes only; what they mean stands in `redis_blocking.py`.
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -15,7 +16,7 @@ from redis.retry import Retry
 from channel_layer.lua_scripts import all_scripts, script
 from channel_layer.redis_calls import hello
 from channel_layer.redis_commands import packed
-from channel_layer.redis_connections import Ask, RedisConnections
+from channel_layer.redis_connections import Ask, Asked, RedisConnections
 from channel_layer.redis_hello import QUESTIONS, hello_facts
 from channel_layer.redis_refusals import refusal
 from shared.errors import ConfigurationError, LayerUnavailable
@@ -37,6 +38,15 @@ _WORDS = {
     redis.exceptions.ClusterDownError: "CLUSTERDOWN",
 }
 """First words of answers, which the client takes away from the text where it has a class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A script that was sent with its argument; `asked` knows whether its answer is here."""
+
+    name: str
+    argument: bytes
+    asked: Asked
 
 
 class RedisClient:
@@ -69,9 +79,19 @@ class RedisClient:
 
     def run(self, name: str, argument: bytes) -> Any:
         """What the script `name` gives."""
+        return self.reply(self.begin(name, argument))
+
+    def begin(self, name: str, argument: bytes) -> Begun:
+        """Send the script `name`; `reply` gives what it comes to."""
         with self._named_errors():
-            (reply,) = self._connections.ask(self._script_call(name, argument), 1)
-            return self._loaded(name, argument, reply)
+            asked = self._connections.send(self._script_call(name, argument), 1)
+        return Begun(name, argument, asked)
+
+    def reply(self, begun: Begun) -> Any:
+        """What a script gives that was begun; to be asked for once."""
+        with self._named_errors():
+            (reply,) = begun.asked.answers()
+            return self._loaded(begun.name, begun.argument, reply)
 
     def run_repeated(self, name: str, argument: bytes) -> Any:
         """As `run`, once more after a lost connection: for scripts that notice a repetition."""

@@ -15,6 +15,34 @@ Ask = Callable[[bytes, int], list[Any]]
 """The answers to packed commands and their number, as `RedisConnections.ask` gives them."""
 
 
+class Asked:
+    """Commands that were sent on `connection`, which is theirs until their answers are here."""
+
+    def __init__(self, connection: Any, count: int, idle: deque[Any]) -> None:
+        self._connection = connection
+        self._count = count
+        self._idle = idle
+
+    def has_come(self) -> bool:
+        """Whether an answer is here, or the connection's end; it does not wait."""
+        return not _is_quiet(self._connection)
+
+    def answers(self) -> list[Any]:
+        """The answers, an error answer as an exception among them; to be asked for once.
+
+        Raises: redis.RedisError, OSError when the connection failed; what was sent may have been
+        performed then.
+        """
+        try:
+            answers = _answers(self._connection, self._count)
+        except BaseException:
+            # An answer may still be on its way, which must not be taken for the next one's.
+            self._connection.disconnect()
+            raise
+        self._idle.append(self._connection)
+        return answers
+
+
 class RedisConnections:
     """May be used from several threads, and after a fork; `pool` tells how to connect.
 
@@ -30,20 +58,21 @@ class RedisConnections:
         self._pid = os.getpid()
 
     def ask(self, packed: bytes, count: int) -> list[Any]:
-        """The answers to the `count` commands in `packed`, an error answer as an exception in it.
+        """The answers to the `count` commands in `packed`; see `Asked.answers`."""
+        return self.send(packed, count).answers()
 
-        Raises: redis.RedisError, OSError when the connection failed; what was sent may have been
-        performed then.
+    def send(self, packed: bytes, count: int) -> Asked:
+        """Send the `count` commands in `packed`; their answers may be waited for later.
+
+        Raises: as `Asked.answers` does.
         """
         connection = self._quiet_one() or self._new()
         try:
-            answers = _asked(connection, packed, count)
+            connection.send_packed_command((packed,))
         except BaseException:
-            # An answer may still be on its way, which must not be taken for the next one's.
             connection.disconnect()
             raise
-        self._idle.append(connection)
-        return answers
+        return Asked(connection, count, self._idle)
 
     def close(self) -> None:
         """Give up the connections that no call uses."""
@@ -67,17 +96,21 @@ class RedisConnections:
     def _new(self) -> Any:
         # Not by the pool itself: it counts what it made and not what ended, up to a hundred.
         connection = self._pool.connection_class(**self._pool.connection_kwargs)
+
+        def ask(packed: bytes, count: int) -> list[Any]:
+            connection.send_packed_command((packed,))
+            return _answers(connection, count)
+
         try:
             connection.connect()
-            self._greet(lambda packed, count: _asked(connection, packed, count))
+            self._greet(ask)
         except BaseException:
             connection.disconnect()
             raise
         return connection
 
 
-def _asked(connection: Any, packed: bytes, count: int) -> list[Any]:
-    connection.send_packed_command((packed,))
+def _answers(connection: Any, count: int) -> list[Any]:
     return [_answer(connection) for _ in range(count)]
 
 

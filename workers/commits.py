@@ -1,7 +1,8 @@
 """Brings what one worker handled to the layer, whatever becomes of the answers.
 
-What was not answered is repeated, what is refused is settled unit by unit, and after every doubt
-the layer is asked what this worker holds. It takes and handles nothing itself.
+At most one commit is under way, and its worker handles what is there meanwhile. What was not
+answered is repeated, what is refused is settled unit by unit, and after every doubt the layer is
+asked what this worker holds. It takes and handles nothing itself.
 """
 
 import threading
@@ -10,12 +11,13 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from channel_layer.answers import Outcome, Verdict
+from channel_layer.answers import Outcome, UnderWay, Verdict
 from channel_layer.blocking_layer import BlockingLayer
-from channel_layer.layer import Done
+from channel_layer.layer import Done, Entry
 from shared.errors import ConfigurationError, LayerUnavailable, StepRefused
 from shared.logs import get_logger
 from workers.desk import Desk
+from workers.flight import Flight
 from workers.handling import Handling
 from workers.naming import named
 from workers.outage import Outage
@@ -49,16 +51,18 @@ class Part:
 class Commits:
     """Commits for `part`; the next work comes from `channels`.
 
-    `answered` is set when the layer answered for the first time.
+    `answered` is set when the layer answered for the first time. `lease_s` is how long others
+    leave to a silent worker what it took.
     """
 
-    def __init__(self, part: Part, channels: Sequence[str]) -> None:
+    def __init__(self, part: Part, channels: Sequence[str], lease_s: float) -> None:
         self.answered = threading.Event()
         self._part = part
         self._channels = channels
+        self._lease_s = lease_s
+        self._flight: Flight | None = None
         self._is_in_doubt = False
         self._lives = 1
-        self._in_turn: frozenset[int] = frozenset()
         self._looks: deque[float] = deque()
         self._dropped = 0
         self._dropped_told_s = 0.0
@@ -77,41 +81,53 @@ class Commits:
         """When `is_in_doubt` is to be asked at the latest, None when that can wait."""
         return self._looks[0] if self._looks else None
 
-    def was_answered(self) -> None:
-        """The layer answered a call that was made elsewhere."""
+    def heard(self, taken: Sequence[Entry] = (), after_s: float = 0.0) -> None:
+        """The layer answered, `after_s` after it was asked, with what was `taken`."""
         self.answered.set()
         if self._part.outage.over():
             now_s = time.monotonic()
-            self._looks = deque(now_s + after_s for after_s in _LOOKS_S)
-
-    def commit(
-        self, handled: Sequence[Handled], back: tuple[int, ...] = (), count: int = 0
-    ) -> None:
-        """Commit, again and again while the broker is away; the lease decides what had happened.
-
-        `back` are entries to give back, `count` is how many to take. Raises: LayerUnavailable or
-        StepRefused when the worker is to stop meanwhile; ConfigurationError.
-        """
-        try:
-            self._until_answered(handled, back, count)
-            return
-        except (LayerUnavailable, ConfigurationError):
-            self._part.desk.restore(handled)
-            raise
-        except Exception as error:
-            # What is refused, or cannot even be packed, must not take its neighbours along.
+            self._looks = deque(now_s + look_s for look_s in _LOOKS_S)
+        if taken and after_s > self._lease_s / 2:
+            # This process may have been stopped with the answer before it, for longer than a lease.
             self.doubt()
-            ids = (entry.id for unit in handled for entry in unit.unit)
-            self._in_turn = frozenset((*ids, *back))
-            try:
-                refused = self._settled_singly(handled, back, error)
-            finally:
-                self._in_turn = frozenset()
+
+    def send(self, handled: Sequence[Handled], back: tuple[int, ...] = (), count: int = 0) -> None:
+        """Begin to commit; whatever becomes of it is met by `land`, which comes before the next.
+
+        `back` are entries to give back, `count` is how many to take.
+        """
+        self._flight = self._sent(handled, back, count)
+
+    def land(self) -> None:
+        """Hear of what was sent, again and again while the broker is away.
+
+        The lease decides what had happened. What was taken is on the desk then. Raises:
+        LayerUnavailable or StepRefused when the worker is to stop meanwhile; ConfigurationError.
+        """
+        flight = self._flight
+        if flight is None:
+            return
+        try:
+            refused = self._landed(flight)
+        finally:
+            self._flight = None
         if refused is not None:
             self._part.refusals.wait(refused)
 
+    def look(self) -> None:
+        """Put what was taken on the desk if the answer is here; for another thread.
+
+        Does not wait for the broker, and leaves all else to the worker.
+        """
+        flight = self._flight
+        if flight is not None:
+            flight.look()
+
     def recover(self) -> None:
-        """Ask what this worker holds: put what it does not know on its desk, forget the lost."""
+        """Ask what this worker holds: put what it does not know on its desk, forget the lost.
+
+        Only after `land`: what is under way would be taken for lost.
+        """
         part = self._part
         while True:
             lives = part.layer.lives
@@ -120,40 +136,63 @@ class Commits:
                 break
             except (LayerUnavailable, StepRefused) as error:
                 part.outage.wait(error)
-        self.was_answered()
+        self.heard()
         now_s = time.monotonic()
         while self._looks and self._looks[0] <= now_s:
             self._looks.popleft()
         self._is_in_doubt, self._lives = False, max(1, lives)
         part.desk.forget_lost({entry.id for entry in held})
-        part.desk.put_held(held, part.parking.ids() | self._in_turn)
+        part.desk.put_held(held, part.parking.ids())
 
-    def _until_answered(
-        self, handled: Sequence[Handled], back: tuple[int, ...], count: int
-    ) -> None:
+    def _sent(
+        self,
+        handled: Sequence[Handled],
+        back: tuple[int, ...] = (),
+        count: int = 0,
+        *,
+        is_repeated: bool = False,
+    ) -> Flight:
         part = self._part
         steps = [step for unit in handled for step in unit.steps]
-        is_repeated = False
+        channels = self._channels if count else ()
+
+        def begin() -> UnderWay:
+            return part.layer.begin_commit(part.name, steps, back, channels, count)
+
+        return Flight(part.desk, begin, handled, back, count, is_repeated=is_repeated)
+
+    def _landed(self, flight: Flight) -> StepRefused | None:
+        """See that it is settled; why nothing is taken, if so."""
+        try:
+            self._until_answered(flight)
+            return None
+        except (LayerUnavailable, ConfigurationError):
+            self._part.desk.restore(flight.handled)
+            raise
+        except Exception as error:
+            # What is refused, or cannot even be packed, must not take its neighbours along.
+            self.doubt()
+            return self._settled_singly(flight.handled, flight.back, error)
+
+    def _until_answered(self, flight: Flight) -> None:
+        part = self._part
         while True:
-            channels = self._channels if count else ()
-            sent_s = time.monotonic()
             try:
-                committed = part.layer.commit(part.name, steps, back, channels, count)
+                committed = flight.committed()
                 break
             except LayerUnavailable as error:
                 part.outage.wait(error)
                 # What the lost answer may have leased is found by `held`.
-                is_repeated, count = True, 0
+                self.doubt()
+                flight = self._sent(flight.handled, flight.back, is_repeated=True)
         figures = part.handling.figures
-        figures.commits.add(time.monotonic() - sent_s)
+        after_s = flight.answered_s - flight.sent_s
+        figures.commits.add(after_s)
         figures.taken(committed.taken, committed.now_ms)
-        self.was_answered()
-        if count:
+        self.heard(committed.taken, after_s)
+        if flight.count:
             part.refusals.over()
-        part.desk.put(committed.taken)
-        self._settle(handled, committed.outcomes, is_repeated)
-        if is_repeated:
-            self.recover()
+        self._settle(flight.handled, committed.outcomes, flight.is_repeated)
 
     def _settled_singly(
         self, handled: Sequence[Handled], back: tuple[int, ...], error: Exception
@@ -173,14 +212,14 @@ class Commits:
                 raise
         if back:
             try:
-                self._until_answered((), back, 0)
+                self._until_answered(self._sent((), back))
             except StepRefused as again:
                 refused = again
         return refused
 
     def _alone(self, unit: Handled) -> StepRefused | None:
         try:
-            self._until_answered([unit], (), 0)
+            self._until_answered(self._sent([unit]))
         except (LayerUnavailable, ConfigurationError):
             raise
         except Exception as error:
@@ -203,14 +242,14 @@ class Commits:
         self._part.handling.figures.events["commit_failed"] += 1
         try:
             steps = self._part.handling.failure(left, "its effects could not be committed")
-            self._until_answered([Handled(left, steps)], (), 0)
+            self._until_answered(self._sent([Handled(left, steps)]))
             return None
         except (LayerUnavailable, ConfigurationError):
             raise
         except Exception as again:
             log.error("failure_not_committed", worker=name, reason=str(again), **facts)
         try:
-            self._until_answered([bare], (), 0)
+            self._until_answered(self._sent([bare]))
         except StepRefused as last:
             self._part.desk.restore([bare])
             return last

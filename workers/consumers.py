@@ -4,8 +4,8 @@ It turns typed messages into these; it calls no handler (`handling.py`) and know
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
 from shared import codec
 from shared.messages import Address, WsConnect, WsDisconnect, WsReceive
@@ -13,9 +13,10 @@ from workers.web import Headers, Query
 
 SocketMessage: TypeAlias = WsConnect | WsReceive | WsDisconnect
 
+_NO_QUERY, _NO_HEADERS = Query(), Headers()
 
-@dataclass(frozen=True, slots=True)
-class SocketEvent:
+
+class SocketEvent(NamedTuple):
     """One turn in the life of a socket: its handshake, one frame, or its end.
 
     `query`, `headers`, `client`, `host` and `subprotocols` are known at the handshake only: what
@@ -27,9 +28,10 @@ class SocketEvent:
     path: str
     params: Mapping[str, str | int]
     reply_channel: str
+    state: dict[str, Any]
     order: int = 0
-    query: Query = field(default_factory=Query)
-    headers: Headers = field(default_factory=Headers)
+    query: Query = _NO_QUERY
+    headers: Headers = _NO_HEADERS
     client: Address | None = None
     scheme: str = "ws"
     host: str = ""
@@ -37,7 +39,6 @@ class SocketEvent:
     text: str | None = None
     binary: bytes | None = None
     code: int | None = None
-    state: dict[str, Any] = field(default_factory=dict)
     attempt: int = 1
 
 
@@ -61,39 +62,27 @@ def socket_event(
     Raises: InvalidMessage when the state is no packed dict.
     """
     kept = codec.unpack(state) if state else {}
-    if isinstance(message, WsConnect):
-        headers = Headers(message.headers)
-        return SocketEvent(
-            message.path,
-            params,
-            message.reply_channel,
-            message.order,
-            Query(message.query_string),
-            headers,
-            message.client,
-            message.scheme,
-            headers.get("host") or "",
-            message.subprotocols,
-            state=kept,
-            attempt=attempt,
-        )
+    channel, order = message.reply_channel, message.order
     if isinstance(message, WsReceive):
+        text, binary = message.text, message.binary
         return SocketEvent(
-            message.path,
-            params,
-            message.reply_channel,
-            message.order,
-            text=message.text,
-            binary=message.binary,
-            state=kept,
-            attempt=attempt,
+            message.path, params, channel, kept, order, text=text, binary=binary, attempt=attempt
         )
+    if isinstance(message, WsDisconnect):
+        code = message.code
+        return SocketEvent(message.path, params, channel, kept, order, code=code, attempt=attempt)
+    headers = Headers(message.headers)
     return SocketEvent(
         message.path,
         params,
-        message.reply_channel,
-        message.order,
-        code=message.code,
-        state=kept,
+        channel,
+        kept,
+        order,
+        Query(message.query_string),
+        headers,
+        message.client,
+        message.scheme,
+        headers.get("host") or "",
+        message.subprotocols,
         attempt=attempt,
     )

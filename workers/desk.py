@@ -1,14 +1,16 @@
 """What one worker has before it: entries not begun, the one in hand, and those just handled.
 
 The worker's thread and the watchdog's share it, so that an entry is either begun or handed back,
-and committed by one of them. It knows no layer and no clock; times are seconds of a monotonic one.
+and committed by one of them. What the worker does with each unit takes no lock: it is one step of a
+deque, from which the other thread takes one by one, too. It knows no layer and no clock; times are
+seconds of a monotonic one.
 """
 
 import threading
 from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from channel_layer.layer import Entry
 from workers.handling import Unit
@@ -16,6 +18,8 @@ from workers.parking import Handled
 
 _MOST_BEGUN = 10_000
 """Of so many entries a worker knows that it has begun them: what it can do in a second or two."""
+
+_Item = TypeVar("_Item")
 
 
 class InHand(NamedTuple):
@@ -25,9 +29,13 @@ class InHand(NamedTuple):
     since_s: float
     timeout_s: float
 
+    def has_run_for(self, seconds: float, now_s: float) -> bool:
+        """Whether it is in hand for longer than that."""
+        return now_s - self.since_s > seconds
+
     def is_overdue(self, now_s: float) -> bool:
         """Whether the handler has had its time."""
-        return now_s - self.since_s > self.timeout_s
+        return self.has_run_for(self.timeout_s, now_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +54,8 @@ class Desk:
         """Held while what was taken off is told to the layer, which must not be asked meanwhile."""
         self._lock = threading.Lock()
         self._waiting: deque[Unit] = deque()
-        self._in_hand: InHand | None = None
-        self._handled: list[Handled] = []
+        self._in_hand: tuple[Unit, float, float] | None = None
+        self._handled: deque[Handled] = deque()
         self._back: set[int] = set()
         self._relieved: set[int] = set()
         self._begun: deque[tuple[int, int]] = deque(maxlen=_MOST_BEGUN)
@@ -75,54 +83,52 @@ class Desk:
 
     def claim(self, now_s: float, timeout_s: float) -> Unit | None:
         """The next unit, now in hand; None when nothing waits."""
-        with self._lock:
-            if not self._waiting:
-                return None
+        try:
             unit = self._waiting.popleft()
-            self._begun.extend((entry.id, entry.attempt) for entry in unit)
-            self._in_hand = InHand(unit, now_s, timeout_s)
-            return unit
+        except IndexError:
+            return None
+        self._in_hand = unit, now_s, timeout_s
+        return unit
 
     def begin(self, now_s: float, timeout_s: float) -> None:
         """A handler of the unit in hand starts to run."""
-        with self._lock:
-            if self._in_hand is not None:
-                self._in_hand = InHand(self._in_hand.unit, now_s, timeout_s)
+        busy = self._in_hand
+        if busy is not None:
+            self._in_hand = busy[0], now_s, timeout_s
 
     def finish(self, handled: Handled) -> None:
         """The unit in hand was handled."""
-        with self._lock:
-            self._in_hand = None
-            self._handled.append(handled)
+        self._handled.append(handled)
+        self._in_hand = None
 
     def collect(self) -> list[Handled]:
         """The handled units, to be committed by the caller; they are no longer here."""
         with self._lock:
-            handled, self._handled = self._handled, []
-            return handled
+            return self._collected()
 
     def restore(self, handled: Iterable[Handled]) -> None:
         """Put units back that were not committed after all."""
         with self._lock:
-            self._handled[:0] = handled
+            self._handled.extendleft(reversed(tuple(handled)))
             self._relieved.difference_update(_ids(unit.unit for unit in self._handled))
 
     def waiting(self) -> int:
         """How many units are not begun."""
-        with self._lock:
-            return len(self._waiting)
+        return len(self._waiting)
+
+    def handled(self) -> int:
+        """How many units are handled and not yet collected."""
+        return len(self._handled)
 
     def in_hand(self) -> InHand | None:
         """The unit whose handler runs, None when none does."""
-        with self._lock:
-            return self._in_hand
+        busy = self._in_hand
+        return None if busy is None else InHand(*busy)
 
     def empty(self) -> tuple[int, ...]:
         """The ids of all entries not begun, in order; this worker will not handle them."""
         with self._lock:
-            ids = _ids(self._waiting)
-            self._waiting.clear()
-            return ids
+            return _ids(_drained(self._waiting))
 
     def relieve(self, now_s: float, longer_than_s: float) -> Relief:
         """What to take off a worker whose unit is in hand for longer than that, if it is.
@@ -130,11 +136,10 @@ class Desk:
         What is given back counts as known here until `confirm`, and is named again until then.
         """
         with self._lock:
-            busy, handled = self._in_hand, []
-            if busy is not None and now_s - busy.since_s > longer_than_s:
-                self._back.update(_ids(self._waiting))
-                self._waiting.clear()
-                handled, self._handled = self._handled, []
+            busy, handled = self.in_hand(), []
+            if busy is not None and busy.has_run_for(longer_than_s, now_s):
+                self._back.update(_ids(_drained(self._waiting)))
+                handled = self._collected()
                 self._relieved.update(_ids(unit.unit for unit in handled))
             return Relief(tuple(handled), tuple(sorted(self._back)))
 
@@ -165,8 +170,23 @@ class Desk:
         with self._lock:
             units = [*self._waiting, *(handled.unit for handled in self._handled)]
             if self._in_hand is not None:
-                units.append(self._in_hand.unit)
+                units.append(self._in_hand[0])
             return frozenset((*_ids(units), *self._back, *self._relieved))
+
+    def _collected(self) -> list[Handled]:
+        handled = _drained(self._handled)
+        self._begun.extend([(one.id, one.attempt) for each in handled for one in each.unit])
+        return handled
+
+
+def _drained(units: deque[_Item]) -> list[_Item]:
+    """All that was in it, each taken by itself: the other thread may take some, too."""
+    taken = []
+    while True:
+        try:
+            taken.append(units.popleft())
+        except IndexError:
+            return taken
 
 
 def chained(entries: Iterable[Entry]) -> tuple[Unit, ...]:

@@ -79,7 +79,8 @@ def _batches(pool: PoolNow) -> Iterator[Metric]:
     yield sizes
     yield histograms(
         PREFIX + "commit_seconds",
-        "From sending what was handled, with its effects, to the broker's answer.",
+        "From sending what was handled, with its effects, to reading the broker's answer, "
+        "behind what was handled meanwhile.",
         (),
         {(): figures.commits},
     )

@@ -26,7 +26,7 @@ class Figures:
 
     `failures`: messages that failed, by (channel, outcome). `queue`: from the sending to the first
     taking, by the broker's clock. `batches` that were taken, by the number of the first bound that
-    they do not pass. `commits`: from sending what was handled to the broker's answer. `events`:
+    they do not pass. `commits`: from sending what was handled to reading the answer. `events`:
     what else happened, by name.
     """
 

@@ -19,7 +19,7 @@ from workers.event_streams import HeldAnswer
 from workers.figures import Figures
 from workers.forms import BadForm
 from workers.outbox import Outbox
-from workers.responses import LATER, Later, Response, response_messages
+from workers.responses import Later, Response, response_messages
 from workers.routing import HTTP_REQUEST, App, HttpMatch, MethodNotAllowed, NotFound
 from workers.web import HttpError, Request
 
@@ -30,6 +30,8 @@ _RECEIPT = codec.encode(Receipt("done"))
 _RECEIPT_LATER = codec.encode(Receipt("done", later=True))
 
 _LONGEST_REASON = 200
+
+_ANSWERS = (Response, HeldAnswer, Later)
 
 log = get_logger("workers.pages")
 
@@ -50,14 +52,14 @@ class Pages:
             self.figures.failed(HTTP_REQUEST, "request_unreadable")
             return Done(entry.id, _receipt(entry, later=False))
         answer, effects = self._answer(message, entry, begin)
+        if isinstance(answer, Response):
+            replies = _replies(message.reply_channel, answer)
+            return Done(entry.id, (*effects, *replies, *_answered(entry, message)))
         if isinstance(answer, HeldAnswer):
             first = Send(message.reply_channel, codec.encode(answer.hold))
             steps = (first, *answer.joins, *effects)
             return Done(entry.id, (*steps, *_end(entry, message, later=True)))
-        if isinstance(answer, Later):
-            return Done(entry.id, (*effects, *_end(entry, message, later=True)))
-        replies = _replies(message.reply_channel, answer)
-        return Done(entry.id, (*effects, *replies, *_answered(entry, message)))
+        return Done(entry.id, (*effects, *_end(entry, message, later=True)))
 
     def failure(self, entry: Entry, detail: str = "") -> Done:
         """The steps that answer 503 in place of what could not be done; they cannot be refused."""
@@ -80,26 +82,19 @@ class Pages:
             log.warning("not_repeated", path=message.path, request_id=message.request_id)
             self.figures.failed(HTTP_REQUEST, "not_repeated")
             return self._error(request, 503, ""), ()
-        outbox = Outbox()
+        outbox, handler = Outbox(), match.route.handler
         begin(match.route.timeout_s)
-        answer = self._called(match, request, outbox)
-        if isinstance(answer, Response | Later | HeldAnswer):
-            return answer, outbox.operations
-        return self._failed(request, answer), ()
-
-    def _called(
-        self, match: HttpMatch, request: Request, outbox: Outbox
-    ) -> Response | Later | HeldAnswer | BaseException:
         try:
-            answer = match.route.handler(request, outbox)
-            if isinstance(answer, Response | HeldAnswer) or answer is LATER:
-                return answer
-            name = getattr(match.route.handler, "__qualname__", repr(match.route.handler))
-            return TypeError(f"{name}: expected a Response or LATER, got {shortened(answer)}")
+            answer: object = handler(request, outbox)
         except (Exception, SystemExit) as error:
-            return error
+            return self._failed(request, error), ()
         finally:
             request.close()
+        if isinstance(answer, _ANSWERS):
+            return answer, outbox.operations
+        name = getattr(handler, "__qualname__", repr(handler))
+        wrong = TypeError(f"{name}: expected a Response or LATER, got {shortened(answer)}")
+        return self._failed(request, wrong), ()
 
     def _failed(self, request: Request, error: BaseException) -> Response:
         """The page for what a handler raised."""
@@ -152,8 +147,9 @@ def _decoded(entry: Entry) -> HttpRequest | None:
 
 
 def _replies(channel: str, response: Response, urgent: bool = False) -> tuple[Operation, ...]:
-    parts = response_messages(response)
-    return tuple(Send(channel, codec.encode(part), urgent=urgent) for part in parts)
+    return tuple(
+        [Send(channel, codec.encode(part), urgent=urgent) for part in response_messages(response)]
+    )
 
 
 def _answered(entry: Entry, message: HttpRequest) -> tuple[Operation, ...]:

@@ -31,7 +31,6 @@ from workers.routing import (
     App,
     SocketHandler,
     SocketMatch,
-    SocketRoute,
 )
 
 _DECODERS: Mapping[str, Callable[[bytes], SocketMessage]] = {
@@ -39,6 +38,8 @@ _DECODERS: Mapping[str, Callable[[bytes], SocketMessage]] = {
     WEBSOCKET_RECEIVE: codec.decode_ws_receive,
     WEBSOCKET_DISCONNECT: codec.decode_ws_disconnect,
 }
+
+_RECEIPT = codec.encode(Receipt("done"))
 
 log = get_logger("workers.sockets")
 
@@ -85,7 +86,7 @@ class Sockets:
             self.figures.failed(entry.channel, "event_unreadable")
             return ()
         match = self.app.match_socket(message.path)
-        handler = _handler(match.route, entry.channel) if isinstance(match, SocketMatch) else None
+        handler = match.route.handler_of(entry.channel) if isinstance(match, SocketMatch) else None
         if handler is None or not isinstance(match, SocketMatch):
             if entry.channel != WEBSOCKET_CONNECT:
                 return ()
@@ -127,28 +128,27 @@ def _called(
     return True
 
 
-def _handler(route: SocketRoute, channel: str) -> SocketHandler | None:
-    return {
-        WEBSOCKET_CONNECT: route.connect,
-        WEBSOCKET_RECEIVE: route.receive,
-        WEBSOCKET_DISCONNECT: route.disconnect,
-    }[channel]
-
-
 def _dones(
     chain: tuple[Entry, ...],
     steps: Sequence[tuple[Operation, ...]],
     turn: _Turn,
     force: bool = False,
 ) -> tuple[Done, ...]:
-    *before, last = (
-        Done(entry.id, operations, force) for entry, operations in zip(chain, steps, strict=True)
-    )
-    if chain[-1].receipt:
-        receipt = codec.encode(Receipt("done", state=turn.state))
-        told = SendReceipt(chain[-1].receipt, receipt, chain[-1].order, _farewell(turn))
-        last = Done(last.entry_id, (*last.operations, told), force)
+    entry, operations = chain[-1], steps[-1]
+    if entry.receipt:
+        operations = (*operations, _receipt(entry, turn))
+    last = Done(entry.id, operations, force)
+    if len(chain) == 1:
+        return (last,)
+    before = [Done(one.id, own, force) for one, own in zip(chain, steps[:-1], strict=False)]
     return (*before, last)
+
+
+def _receipt(entry: Entry, turn: _Turn) -> SendReceipt:
+    if turn.state is None:
+        return SendReceipt(entry.receipt, _RECEIPT, entry.order)
+    receipt = codec.encode(Receipt("done", state=turn.state))
+    return SendReceipt(entry.receipt, receipt, entry.order, _farewell(turn))
 
 
 def _farewell(turn: _Turn) -> bytes | None:

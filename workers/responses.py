@@ -22,7 +22,7 @@ the server's list alone."""
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _COOKIE_VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 _COOKIE_PATH = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
-_MAY_COMPRESS = (b"x-compress", b"yes")
+_MAY_COMPRESS: Final = (b"x-compress", b"yes")
 _BODILESS = (204, 304)
 
 
@@ -37,7 +37,7 @@ LATER: Final = Later()
 """Returned in place of a Response by a handler that arranged for its answer to come later."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Response:
     """One answer. It never changes: `set_cookie` and `with_header` give another one back.
 
@@ -50,28 +50,35 @@ class Response:
     outside 200 to 599 or a header that would break the framing.
     """
 
-    content: bytes | str = b""
-    status: int = 200
-    headers: Iterable[tuple[str | bytes, str | bytes]] = ()
-    content_type: str = HTML
-    compress: bool = False
+    content: bytes | str
+    status: int
+    headers: Iterable[tuple[str | bytes, str | bytes]]
+    content_type: str
+    compress: bool
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.status, int) or not 200 <= self.status <= 599:
-            raise InvalidMessage("status", "an int from 200 to 599", self.status)
-        set_field = object.__setattr__
-        set_field(self, "content", _as_bytes(self.content))
-        pairs: Headers = ()
-        if self.headers:
-            pairs = check_headers(
-                [(_header(name).lower(), _header(value)) for name, value in self.headers]
-            )
-        has_type = any(name == b"content-type" for name, _ in pairs) if pairs else False
-        if self.content_type and not has_type and self.status not in _BODILESS:
-            pairs = (_content_type(self.content_type), *pairs)
-        if self.compress and _MAY_COMPRESS not in pairs:
+    # By hand, since each page passes here: half of what a dataclass takes that then mends itself.
+    def __init__(
+        self,
+        content: bytes | str = b"",
+        status: int = 200,
+        headers: Iterable[tuple[str | bytes, str | bytes]] = (),
+        content_type: str = HTML,
+        compress: bool = False,
+    ) -> None:
+        if not isinstance(status, int) or not 200 <= status <= 599:
+            raise InvalidMessage("status", "an int from 200 to 599", status)
+        named = status not in _BODILESS and content_type
+        pairs: Headers = _content_type(content_type) if named else ()
+        if headers:
+            pairs = _joined(pairs, headers)
+        if compress and _MAY_COMPRESS not in pairs:
             pairs = (*pairs, _MAY_COMPRESS)
+        set_field = object.__setattr__
+        set_field(self, "content", content if type(content) is bytes else _as_bytes(content))
+        set_field(self, "status", status)
         set_field(self, "headers", pairs)
+        set_field(self, "content_type", content_type)
+        set_field(self, "compress", compress)
 
     def with_header(self, name: str, value: str) -> "Response":
         """The same response with one more header."""
@@ -145,9 +152,15 @@ def _as_bytes(content: object) -> bytes:
 
 
 @functools.lru_cache(maxsize=32)
-def _content_type(value: str) -> tuple[bytes, bytes]:
-    """The header, checked; a site has few of them."""
-    return check_headers(((b"content-type", _header(value)),))[0]
+def _content_type(value: str) -> Headers:
+    """The header alone, checked; a site has few of them."""
+    return check_headers(((b"content-type", _header(value)),))
+
+
+def _joined(typed: Headers, headers: Iterable[tuple[str | bytes, str | bytes]]) -> Headers:
+    """The headers, checked, behind the content type where they have none of their own."""
+    pairs = check_headers([(_header(name).lower(), _header(value)) for name, value in headers])
+    return pairs if any(name == b"content-type" for name, _ in pairs) else (*typed, *pairs)
 
 
 def _header(value: object) -> bytes:

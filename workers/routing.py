@@ -4,9 +4,10 @@ Pure: it decides between a match, 404 and 405; it calls no handler and builds no
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 from shared.channel_names import check_channel
 from shared.errors import ConfigurationError, InvalidName
@@ -22,6 +23,8 @@ ErrorPage: TypeAlias = Callable[[Request | None, int, str, str], Response]
 """Builds the page of an error from (request or None, status, title, detail)."""
 
 Params: TypeAlias = Mapping[str, str | int]
+
+_NO_PARAMS: Params = MappingProxyType({})
 
 HTTP_REQUEST = "http.request"
 WEBSOCKET_CONNECT = "websocket.connect"
@@ -64,6 +67,12 @@ class SocketRoute:
     receive: SocketHandler | None = None
     disconnect: SocketHandler | None = None
     timeout_s: float = HANDLER_TIMEOUT_S
+
+    def handler_of(self, channel: str) -> SocketHandler | None:
+        """What handles the events of a channel, None when nothing does."""
+        if channel == WEBSOCKET_RECEIVE:
+            return self.receive
+        return self.connect if channel == WEBSOCKET_CONNECT else self.disconnect
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +160,14 @@ def include(prefix: str, routes: Iterable[Route]) -> tuple[Route, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class HttpMatch:
+class HttpMatch(NamedTuple):
     """The page that a request is for, with what its pattern found in the path."""
 
     route: HttpRoute
     params: Params
 
 
-@dataclass(frozen=True, slots=True)
-class SocketMatch:
+class SocketMatch(NamedTuple):
     """The sockets that a handshake is for, with what their pattern found in the path."""
 
     route: SocketRoute
@@ -195,6 +202,9 @@ class App:
         self._jobs: dict[str, JobRoute] = {}
         for known in self.routes:
             self._add(known)
+        self._whole_pages = dict(self._pages_of_whole_paths())
+        self._whole_sockets = dict(self._sockets_of_whole_paths())
+        """What is found for paths that a pattern names whole: by (method and) path."""
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -205,6 +215,17 @@ class App:
 
     def match_http(self, method: str, path: str) -> HttpMatch | NotFound | MethodNotAllowed:
         """The page for a request, or why there is none. `path` is decoded."""
+        return self._whole_pages.get((method, path)) or self._search_http(method, path)
+
+    def match_socket(self, path: str) -> SocketMatch | NotFound:
+        """The sockets for a path, or that there are none. `path` is decoded."""
+        return self._whole_sockets.get(path) or self._search_socket(path)
+
+    def job(self, channel: str) -> JobRoute | None:
+        """The job that runs for messages of `channel`, None for an unknown one."""
+        return self._jobs.get(channel)
+
+    def _search_http(self, method: str, path: str) -> HttpMatch | NotFound | MethodNotAllowed:
         allow: dict[str, None] = {}
         for pattern, numbers, known in self._pages:
             found = pattern.fullmatch(path)
@@ -215,17 +236,25 @@ class App:
             allow.update(dict.fromkeys(known.methods))
         return MethodNotAllowed(tuple(allow)) if allow else NotFound()
 
-    def match_socket(self, path: str) -> SocketMatch | NotFound:
-        """The sockets for a path, or that there are none. `path` is decoded."""
+    def _search_socket(self, path: str) -> SocketMatch | NotFound:
         for pattern, numbers, known in self._sockets:
             found = pattern.fullmatch(path)
             if found is not None:
                 return SocketMatch(known, _params(found, numbers))
         return NotFound()
 
-    def job(self, channel: str) -> JobRoute | None:
-        """The job that runs for messages of `channel`, None for an unknown one."""
-        return self._jobs.get(channel)
+    def _pages_of_whole_paths(self) -> Iterator[tuple[tuple[str, str], HttpMatch]]:
+        for pattern, _, known in self._pages:
+            for method in known.methods if pattern.groups == 0 else ():
+                found = self._search_http(method, known.pattern)
+                if isinstance(found, HttpMatch) and found.route is known:
+                    yield (method, known.pattern), HttpMatch(known, _NO_PARAMS)
+
+    def _sockets_of_whole_paths(self) -> Iterator[tuple[str, SocketMatch]]:
+        for pattern, _, known in self._sockets:
+            found = self._search_socket(known.pattern)
+            if pattern.groups == 0 and isinstance(found, SocketMatch) and found.route is known:
+                yield known.pattern, SocketMatch(known, _NO_PARAMS)
 
     def _add(self, known: Route) -> None:
         if isinstance(known, JobRoute):

@@ -76,6 +76,9 @@ class Watchdog:
         return False
 
     def _look_after(self, worker: Worker, busy: InHand, now_s: float) -> None:
+        if busy.has_run_for(RELIEVE_AFTER_S, now_s):
+            # What a commit took that is under way waits behind this handler, too.
+            worker.look_for_answer()
         with worker.desk.settling:
             self._relieve(worker, now_s)
         self._speak_for(worker, busy, now_s)

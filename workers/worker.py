@@ -1,11 +1,13 @@
 """The loop of one worker thread: take, match, handle, commit.
 
 One round trip carries the acknowledgement of what was handled, its effects, and the next work.
-Handlers are called in `handling.py`; the process around this thread is in `child.py`.
+While it is under way the worker handles what it has taken before. Handlers are called in
+`handling.py`; the process around this thread is in `child.py`.
 """
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
@@ -17,14 +19,12 @@ from workers.desk import Desk
 from workers.handling import Handling, Unit
 from workers.naming import named
 from workers.outage import Outage
+from workers.pace import Pace
 from workers.parking import Handled, Parking, Steps
 from workers.routing import HANDLER_TIMEOUT_S
 
 IDLE_BLOCK_MS = 10_000
 """How long one take waits: an idle worker makes 0.1 calls a second."""
-
-_BUDGETS_AHEAD = 2
-"""A worker keeps no more entries than it can handle in so many budgets."""
 
 log = get_logger("workers.worker")
 
@@ -69,9 +69,9 @@ class Worker:
         self._outage = Outage(name, self._stopping, random)
         self._parking = Parking()
         part = Part(name, layer, handling, self.desk, self._parking, self._outage, self._refusals)
-        self._commits = Commits(part, settings.channels)
+        self._commits = Commits(part, settings.channels, settings.lease_s)
         self.looked = self._commits.answered
-        self._allowance = settings.batch
+        self._pace = Pace(settings.batch, settings.budget_s)
 
     def stop(self) -> None:
         """End after the unit in hand; the rest goes back. Someone must also unblock the layer."""
@@ -99,55 +99,61 @@ class Worker:
         busy = self.desk.in_hand()
         return {} if busy is None else named(busy.unit[0])
 
+    def look_for_answer(self) -> None:
+        """Put on the desk what an answer brought while a handler runs; for another thread."""
+        self._commits.look()
+
     def _turn(self) -> None:
-        """Commit what was handled, take more, handle that."""
+        """Hear of the commit under way, handle some, send what is handled, handle the rest."""
+        self._commits.land()
+        self._recover()
+        self._handle(self._pace.first(self.desk.waiting(), self.desk.handled()))
+        if self._stopping.is_set():
+            return
+        handled = [*self._retried(), *self.desk.collect()]
+        back = self.desk.empty() if self._pace.is_behind(self.desk.waiting()) else ()
+        waiting = self.desk.waiting()
+        if handled or back or not self.looked.is_set():
+            wanted = 0 if self._parking.is_crowded else self._pace.wanted(waiting)
+            self._commits.send(handled, back, wanted)
+        elif not waiting:
+            self._take()
+            return
+        self._handle(waiting)
+
+    def _recover(self) -> None:
+        """Ask what this worker holds, where that is in doubt; nothing is under way."""
         if self.desk.is_unsettled() or self._commits.is_in_doubt(time.monotonic()):
             with self.desk.settling:
                 self.desk.forget_back()
                 self._commits.recover()
-        handled = [*self._retried(), *self.desk.collect()]
-        waiting = self.desk.waiting()
-        if handled or not self.looked.is_set():
-            wanted = 0 if self._parking.is_crowded else max(0, self._allowance - waiting)
-            self._commits.commit(handled, (), wanted)
-        elif not waiting:
-            self._take()
-        self._handle_batch()
 
-    def _handle_batch(self) -> None:
-        """Handle units until the budget is spent; give back what others would do much sooner.
-
-        The next batch is as large as what the budget was enough for, or twice as large as one
-        that the budget was enough for.
-        """
-        started_s = now_s = time.monotonic()
+    def _handle(self, share: int) -> None:
+        """Handle so many of the units that wait, or fewer when their budget is spent."""
+        if not share:
+            return
+        desk, handle, budget_s = self.desk, self._handling.handle, self._settings.budget_s
+        started_s = before_s = now_s = time.monotonic()
         count = 0
-        while not self._stopping.is_set():
-            unit = self.desk.claim(now_s, HANDLER_TIMEOUT_S)
+        while count < share and now_s - started_s <= budget_s and not self._stopping.is_set():
+            unit = desk.claim(now_s, HANDLER_TIMEOUT_S)
             if unit is None:
-                if count:
-                    self._allowance = min(self._settings.batch, 2 * self._allowance)
-                return
-            self.desk.finish(self._handled(unit))
+                break
+            try:
+                steps = handle(unit, self._begin)
+            except Exception:
+                steps = self._failed(unit)
+            desk.finish(Handled(unit, steps))
             count += 1
             before_s, now_s = now_s, time.monotonic()
             self._figures.handled(unit[0].channel, len(unit), now_s - before_s)
-            if now_s - started_s > self._settings.budget_s:
-                self._allowance = count
-                waiting = self.desk.waiting()
-                is_slow = now_s - before_s > self._settings.budget_s
-                if waiting and (is_slow or waiting > _BUDGETS_AHEAD * count):
-                    self._commits.commit(self.desk.collect(), self.desk.empty(), count)
-                return
+        self._pace.ended(count, now_s - started_s, now_s - before_s)
 
-    def _handled(self, unit: Unit) -> Handled:
-        try:
-            steps = self._handling.handle(unit, self._begin)
-        except Exception:
-            log.error("unit_failed", worker=self.name, **named(unit[0]), exc_info=True)
-            self._figures.failed(unit[0].channel, "unit_failed")
-            steps = self._failure(unit, "its handling failed")
-        return Handled(unit, steps)
+    def _failed(self, unit: Unit) -> Steps:
+        """The steps in place of what our own code could not handle; called where it is caught."""
+        log.error("unit_failed", worker=self.name, **named(unit[0]), exc_info=True)
+        self._figures.failed(unit[0].channel, "unit_failed")
+        return self._failure(unit, "its handling failed")
 
     def _failure(self, unit: Unit, reason: str) -> Steps:
         try:
@@ -184,8 +190,8 @@ class Worker:
             self._stopping.wait(block_ms / 1000)
             return
         try:
-            channels, count = self._settings.channels, self._allowance
-            taken = self._layer.take(self.name, channels, count, block_ms)
+            wanted = self._pace.wanted(0)
+            taken = self._layer.take(self.name, self._settings.channels, wanted, block_ms)
         except (LayerUnavailable, StepRefused) as error:
             self._commits.doubt()
             away = isinstance(error, LayerUnavailable)
@@ -193,20 +199,23 @@ class Worker:
             return
         self._figures.taken(taken, self._layer.taken_ms)
         self.desk.put(taken)
-        self._commits.was_answered()
+        self._commits.heard(taken, time.monotonic() - now_s)
         self._refusals.over()
-        if taken and time.monotonic() - now_s > self._settings.lease_s / 2:
-            # This process may have been stopped with the answer before it, for longer than a lease.
-            self._commits.recover()
 
     def _end(self) -> None:
         """Commit what is handled, fail what met full lists, give back the rest."""
         try:
-            handled = [*self._parking.all(), *self.desk.collect()]
-            self._commits.commit(handled, self.desk.empty(), 0)
+            with suppress(LayerUnavailable, StepRefused):
+                self._commits.land()  # what was lost is on the desk again
+            self._recover()
+            self._commit([*self._parking.all(), *self.desk.collect()], self.desk.empty())
             refused = [self._given_up(unit) for unit in self._parking.all()]
             if refused:
-                self._commits.commit(refused, (), 0)
+                self._commit(refused)
             self._layer.retire(self.name)
         except (LayerUnavailable, StepRefused, ConfigurationError) as error:
             log.warning("left_in_haste", worker=self.name, reason=str(error.__cause__ or error))
+
+    def _commit(self, handled: list[Handled], back: tuple[int, ...] = ()) -> None:
+        self._commits.send(handled, back)
+        self._commits.land()

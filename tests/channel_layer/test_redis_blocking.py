@@ -11,7 +11,7 @@ import channel_layer
 from channel_layer.embedded import EmbeddedValkey
 from channel_layer.layer import Done, Send
 from channel_layer.redis_blocking import RedisLayer
-from channel_layer.redis_connections import RedisConnections
+from channel_layer.redis_connections import Asked
 from channel_layer.redis_keys import RedisKeys
 from shared.errors import ConfigurationError, LayerUnavailable
 from shared.settings import LayerSettings
@@ -36,18 +36,18 @@ def test_a_repeated_batch_is_performed_once(
     blocking: RedisLayer, settings: LayerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the answer to a send is lost, repeating it gives the answer and sends nothing anew."""
-    real = RedisConnections.ask
+    real = Asked.answers
     calls = []
 
-    def losing(connections: RedisConnections, packed: bytes, count: int) -> list[object]:
-        answers = real(connections, packed, count)
+    def losing(asked: Asked) -> list[object]:
+        answers = real(asked)
         calls.append(answers)
         if len(calls) == 1:
             raise redis.ConnectionError("the answer was lost")
         return answers
 
     blocking.perform([Send("warm", b"up")])
-    monkeypatch.setattr(RedisConnections, "ask", losing)
+    monkeypatch.setattr(Asked, "answers", losing)
     outcomes = blocking.perform(
         [Send("tight.a", b"1"), Send("tight.a", b"2"), Send("tight.a", b"")]
     )
@@ -62,13 +62,13 @@ def test_held_tells_what_a_lost_answer_took(
 ) -> None:
     """After a take whose answer was lost the worker finds the entries with `held`."""
     blocking.perform([Send("work", b"1")])
-    real = RedisConnections.ask
+    real = Asked.answers
 
-    def losing(connections: RedisConnections, packed: bytes, count: int) -> list[object]:
-        real(connections, packed, count)
+    def losing(asked: Asked) -> list[object]:
+        real(asked)
         raise redis.ConnectionError("the answer was lost")
 
-    monkeypatch.setattr(RedisConnections, "ask", losing)
+    monkeypatch.setattr(Asked, "answers", losing)
     with pytest.raises(LayerUnavailable):
         blocking.take("w", ["work"], 1)
     monkeypatch.undo()
@@ -76,6 +76,20 @@ def test_held_tells_what_a_lost_answer_took(
     assert entry.payload == b"1"
     done = [Done(entry.id, (Send("P!c", b"ok"),))]
     assert blocking.commit("w", done).outcomes[0].verdict.value == "done"
+
+
+def test_a_commit_under_way(blocking: RedisLayer, settings: LayerSettings) -> None:
+    """A commit that was begun is performed before anyone waits for it; other calls go on."""
+    blocking.perform([Send("work", b"1"), Send("work", b"2")])
+    (entry,) = blocking.take("w", ["work"], 1)
+    done = [Done(entry.id, (Send("P!c", b"ok"),))]
+    under_way = blocking.begin_commit("w", done, (), ["work"], 1)
+    wait_for(under_way.has_come)
+    assert [one.payload for one in blocking.take("other", ["P!"], 9)] == [b"ok"]
+    (second,) = blocking.held("w")
+    committed = under_way.answer()
+    assert (committed.outcomes[0].verdict.value, committed.taken) == ("done", (second,))
+    assert blocking.take("w", ["work"], 1, block_ms=10) == ()
 
 
 def test_scripts_come_back_after_a_script_flush(

@@ -3,10 +3,20 @@
 import threading
 from random import Random
 
+from channel_layer.answers import UnderWay
 from channel_layer.redis_blocking import RedisLayer
 from workers.handling import Handling
 from workers.watchdog import Watchdog
 from workers.worker import Worker, WorkerSettings
+
+
+def unheard(error):
+    """A commit under way that gets an error for its answer."""
+
+    def answer():
+        raise error
+
+    return UnderWay(lambda: True, answer)
 
 
 class Crew:

@@ -7,6 +7,7 @@ import pytest
 from channel_layer.layer import Done, Send
 from channel_layer.redis_blocking import RedisLayer
 from shared.errors import ConfigurationError, LayerUnavailable, StepRefused
+from tests.workers.crew import unheard
 from workers.routing import App, get, job
 from workers.web import Response
 
@@ -20,12 +21,12 @@ class Refusing(RedisLayer):
         self.takes = True
         self.refused = 0
 
-    def commit(self, worker, done, *arguments, **named):
+    def begin_commit(self, worker, done, *arguments, **named):
         """As usual, or refused as a whole."""
         if any(map(self.is_bad, done)):
             self.refused += 1
-            raise StepRefused("ERR this step is bad")
-        return super().commit(worker, done, *arguments, **named)
+            return unheard(StepRefused("ERR this step is bad"))
+        return super().begin_commit(worker, done, *arguments, **named)
 
     def take(self, *arguments, **named):
         """As usual, or refused."""
@@ -70,13 +71,14 @@ class Cut(Refusing):
 
     is_cut = False
 
-    def commit(self, worker, done, *arguments, **named):
+    def begin_commit(self, worker, done, *arguments, **named):
         """As usual, but for that one's answer."""
-        committed = super().commit(worker, done, *arguments, **named)
+        under_way = super().begin_commit(worker, done, *arguments, **named)
         if done and not self.is_cut:
             self.is_cut = True
-            raise LayerUnavailable("the connection was cut")
-        return committed
+            under_way.answer()
+            return unheard(LayerUnavailable("the connection was cut"))
+        return under_way
 
 
 def test_neighbours_and_a_cut(crew, layer_settings, edge):

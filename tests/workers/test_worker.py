@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from channel_layer import entries
+from channel_layer.answers import UnderWay
 from channel_layer.capacities import Capacities
 from channel_layer.layer import Capacity, Done, Kind, Send
 from channel_layer.redis_blocking import RedisLayer
@@ -100,17 +101,25 @@ class Forgetful(RedisLayer):
 
     def take(self, *arguments, **named):
         """As usual, but every second answer is lost."""
-        return self._perhaps(super().take(*arguments, **named))
+        taken = super().take(*arguments, **named)
+        self._perhaps_lose()
+        return taken
 
-    def commit(self, *arguments, **named):
+    def begin_commit(self, *arguments, **named):
         """As usual, but every second answer is lost."""
-        return self._perhaps(super().commit(*arguments, **named))
+        under_way = super().begin_commit(*arguments, **named)
 
-    def _perhaps(self, answer):
+        def answer():
+            committed = under_way.answer()
+            self._perhaps_lose()
+            return committed
+
+        return UnderWay(under_way.has_come, answer)
+
+    def _perhaps_lose(self):
         self.calls += 1
         if self.calls % 2:
             raise LayerUnavailable("the answer was lost")
-        return answer
 
 
 def test_lost_answers(crew, layer, layer_settings, edge):

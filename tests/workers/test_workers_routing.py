@@ -67,6 +67,22 @@ def test_not_found(path):
     assert App(ROUTES).match_http("GET", path) == NotFound()
 
 
+def test_first_fit_wins():
+    """A path that a pattern names whole goes to an earlier pattern that fits it, as others do."""
+    whole, early, late = (route(path, handler) for path in ("/a/new", "/a/{name}", "/{rest:path}"))
+    for routes, expected in (([whole, early], whole), ([early, whole], early), ([late], late)):
+        match = App(routes).match_http("GET", "/a/new")
+        assert isinstance(match, HttpMatch)
+        assert match.route is expected
+    reading, writing = route("/{rest:path}", handler), route("/a", handler, ["POST"])
+    app = App([reading, writing])
+    assert app.match_http("POST", "/a").route is writing
+    assert app.match_http("GET", "/a").route is reading
+    sockets = [websocket(path, handler) for path in ("/{name}", "/live")]
+    assert App(sockets).match_socket("/live") == SocketMatch(sockets[0], {"name": "live"})
+    assert App(sockets[::-1]).match_socket("/live") == SocketMatch(sockets[1], {})
+
+
 def test_methods():
     """A known path with another method is 405 with all methods it has; GET brings HEAD."""
     app = App([*ROUTES, get("/{board}/post", handler), route("/x", handler, ("put", "PUT"))])
