@@ -139,7 +139,7 @@ def test_a_refusal_keeps_its_status(h2_worker: Start, wire: H2Sockets) -> None:
 
 
 def test_a_socket_whose_window_is_shut_is_closed_alone(
-    h2_server: ServerProcess, h2_worker: Start
+    h2_server: ServerProcess, h2_worker: Start, started: ExitStack
 ) -> None:
     """Past --max-socket-output: 1013 for it, and the connection goes on."""
 
@@ -148,14 +148,14 @@ def test_a_socket_whose_window_is_shut_is_closed_alone(
 
     worker = h2_worker(on_receive=flood)
     wire = H2Sockets(h2_server.address, window=1000)
+    started.callback(wire.leave)
     stream = wire.open("/slow")
     wire.gives_window = False
     wire.say(stream, "go")
     worker.wait_for(lambda seen: bool(seen.of("websocket.disconnect")), 30)
-    assert worker.of("websocket.disconnect")[0]["code"] == 1013
+    h2_server.part.wait_for(r"WebSocket DISCONNECT /slow .* 1013 slow_reader")
     wire.gives_window = True
     assert wire.get("/healthz") == 200
-    wire.leave()
 
 
 @pytest.mark.parametrize("leave", [H2Sockets.end, H2Sockets.reset])
