@@ -7,8 +7,8 @@ usage() {
 Usage: ./run_tests.sh [pytest arguments]
 
 Makes the virtual environment if there is none, then runs ruff, mypy, import-linter and pytest.
-Chromium (browser tests), PostgreSQL (store tests), nginx and systemd (tests of deploy/) come from the
-system's packages: they are installed when this runs as root on a system with apt-get, else their
+Chromium (browser tests), PostgreSQL (store tests), nginx, HAProxy and systemd (tests of deploy/) come
+from the system's packages: they are installed when this runs as root on a system with apt-get, else their
 tests are skipped and named.
 With CI=true nothing may be skipped: whatever is missing is a failure.
 
@@ -40,6 +40,8 @@ find_postgres() {
 }
 
 find_nginx() { command -v nginx || PATH=$PATH:/usr/sbin command -v nginx; }
+
+find_haproxy() { command -v haproxy || PATH=$PATH:/usr/sbin command -v haproxy; }
 
 find_systemd() { command -v systemd-socket-activate; }
 
@@ -82,6 +84,7 @@ bin=$(dirname "$python")
 provide Chromium find_chromium chromium
 provide PostgreSQL find_postgres postgresql
 provide nginx find_nginx nginx
+provide HAProxy find_haproxy haproxy
 provide systemd find_systemd systemd
 CHROMIUM=$(find_chromium)
 export CHROMIUM

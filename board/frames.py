@@ -5,7 +5,7 @@ times are seconds since 1970. A thread's frames carry its `seq`, a board's its `
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from board.model import excerpt, quoted_numbers, thread_path
@@ -79,9 +79,9 @@ def board_hello(board: BoardRecord, threads: tuple[ThreadRecord, ...] | None, no
     return _frame("hello", **facts, time=now_ms // 1000)
 
 
-def new_thread(started: ThreadRecord, opening: PostRecord, thumb_url: str | None) -> str:
+def new_thread(started: ThreadRecord, opening: PostRecord, thumb_url: str | None) -> dict[str, Any]:
     """A thread was started. `thumb` is None until its picture is ready."""
-    return _frame(
+    return _facts(
         "new",
         rev=opening.revision,
         no=started.no,
@@ -94,9 +94,9 @@ def new_thread(started: ThreadRecord, opening: PostRecord, thumb_url: str | None
     )
 
 
-def bump(replied: ThreadRecord, reply: PostRecord) -> str:
+def bump(replied: ThreadRecord, reply: PostRecord) -> dict[str, Any]:
     """A thread got a reply; `quotes` are the numbers it quotes, so that a browser knows its own."""
-    return _frame(
+    return _facts(
         "bump",
         rev=reply.revision,
         no=replied.no,
@@ -112,10 +112,22 @@ def bump(replied: ThreadRecord, reply: PostRecord) -> str:
     )
 
 
+def news(events: Sequence[Mapping[str, Any]], head: int) -> str:
+    """Those of the newest events on a board, up to `head`, that somebody missed: `new` and `bump`.
+
+    It has no `rev` itself, since it takes the place of no event.
+    """
+    return _frame("news", head=head, events=list(events))
+
+
 def text(frame: Mapping[str, Any]) -> str:
     """A frame as the text that a socket carries."""
     return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
 
 
 def _frame(kind: str, **facts: Any) -> str:
-    return text({"t": kind, **facts})
+    return text(_facts(kind, **facts))
+
+
+def _facts(kind: str, **facts: Any) -> dict[str, Any]:
+    return {"t": kind, **facts}

@@ -15,7 +15,7 @@ from board import frames
 from board.guarding import is_same_origin
 from board.presenting import Presenter
 from board.reading import Reader
-from board.records import MissedEvents, Posted, Settled
+from board.records import MissedEvents, Posted, PostRecord, Settled, ThreadRecord
 from workers.consumers import JobAttempt, SocketEvent
 from workers.outbox import Outbox
 
@@ -63,12 +63,7 @@ class Live:
         for event in posted.also:
             changed = frames.text(frames.thread(event.seq, event.changes or {}))
             _tell(outbox, thread_group(event.thread_no), changed)
-        if post.is_opening:
-            picture = None if post.picture is None else self._presenter.picture(post.picture)
-            thumb_url = None if picture is None else picture.thumb_url
-            _tell(outbox, board_group(board.code), frames.new_thread(thread, post, thumb_url))
-        else:
-            _tell(outbox, board_group(board.code), frames.bump(thread, post))
+        _tell(outbox, board_group(board.code), frames.text(self._board_event(thread, post)))
 
     def announce_picture(self, settled: Settled, outbox: Outbox) -> None:
         """Tell the readers of its thread and of its board what became of a picture."""
@@ -139,7 +134,10 @@ class Live:
         outbox.send(RESUME_BOARD, {"channel": event.reply_channel, "board": code, "rev": known})
 
     def board_receive(self, event: SocketEvent, outbox: Outbox) -> None:
-        """Answer `ping` with the head, `sync` with the state of all threads."""
+        """Answer `ping` with the head, `sync` with the state of all threads, `news` with events.
+
+        The state is for the page; who is to be notified asks for the events behind its `rev`.
+        """
         question = _question(event)
         if question is None:
             outbox.close(CLOSE_BAD_FRAME)
@@ -152,6 +150,11 @@ class Live:
             greeting = self._board_greeting(code, _number(question.get("rev"), 0))
             if greeting is not None:
                 outbox.send_text(greeting)
+        elif question.get("t") == "news":
+            news = self._reader.news(code, _number(question.get("rev"), 0))
+            if news is not None:
+                events = [self._board_event(thread, post) for thread, post in news.posts]
+                outbox.send_text(frames.news(events, news.board.revision))
 
     def resume_board(self, message: dict[str, Any], outbox: Outbox, _: JobAttempt) -> None:
         """Job: greet a socket with the state of the board where it knows an old one."""
@@ -183,6 +186,13 @@ class Live:
         if sum(map(len, texts)) > MAX_RESUME_CHARACTERS:
             return [frames.resync(missed.thread.seq, "too much text")]
         return texts
+
+    def _board_event(self, thread: ThreadRecord, post: PostRecord) -> dict[str, Any]:
+        """What readers of a board are told about a post."""
+        if not post.is_opening:
+            return frames.bump(thread, post)
+        picture = None if post.picture is None else self._presenter.picture(post.picture)
+        return frames.new_thread(thread, post, None if picture is None else picture.thumb_url)
 
     def _board_greeting(self, code: str, known: int) -> str | None:
         found = self._reader.live_threads(code)

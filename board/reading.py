@@ -11,6 +11,7 @@ from board import tables
 from board.database import Database
 from board.model import LAST_REPLIES, PAGE_SIZE, page_count
 from board.records import (
+    BoardNews,
     BoardRecord,
     EventRecord,
     IndexRecords,
@@ -33,6 +34,9 @@ from board.rows import (
 
 MAX_EVENTS = 500
 """Events sent to a reader who comes back; one who missed more reads the whole thread."""
+
+MAX_NEWS = 50
+"""Posts told to a browser that missed some, which shows so many as one or two notifications."""
 
 _thread, _post, _event = tables.thread.c, tables.post.c, tables.event.c
 _file = tables.file.c
@@ -120,6 +124,20 @@ class Reader:
                 select(tables.thread).where(*_on_index(code)).order_by(*_STANDING)
             )
             return board, tuple(map(thread_record, rows))
+
+    def news(self, code: str, after: int) -> BoardNews | None:
+        """Those of a board's newest posts that are behind a revision; None without such a board."""
+        with self._database.reading() as connection:
+            board = find_board(connection, code)
+            if board is None:
+                return None
+            newest = SELECT_POSTS.where(_post.board == code).order_by(_post.no.desc())
+            rows = connection.execute(newest.limit(MAX_NEWS))
+            posts = [post for post in map(post_record, rows) if post.revision > after]
+            numbers = {post.thread_no for post in posts}
+            found = connection.execute(select(tables.thread).where(_thread.no.in_(numbers)))
+            threads = {thread.no: thread for thread in map(thread_record, found)}
+        return BoardNews(board, tuple((threads[post.thread_no], post) for post in posts[::-1]))
 
     def thread(self, no: int, since: int | None = None) -> ThreadRecords | None:
         """A thread with its posts; with `since` the opening post and those with higher numbers."""

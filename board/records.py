@@ -186,6 +186,14 @@ class MissedEvents:
 
 
 @dataclass(frozen=True, slots=True)
+class BoardNews:
+    """The newest posts on a board behind a revision, each with its thread, in their order."""
+
+    board: BoardRecord
+    posts: tuple[tuple[ThreadRecord, PostRecord], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What became of a picture: its post as it is now and the number of the `file` event."""
 

@@ -3,6 +3,8 @@
 Knows neither who the members are (`groups.py`) nor how a frame is written.
 """
 
+from msgspec.structs import replace
+
 from channel_layer.layer import Position
 from interface_server.event_lines import event_lines, id_line
 from interface_server.ws_deflate import NO_DEFLATE, deflated_frame
@@ -130,9 +132,9 @@ class Broadcast:
             return reply
         line = position_line(self.group, self.position)
         if reply.text is not None:
-            return reply._replace(text=line + reply.text)
+            return replace(reply, text=line + reply.text)
         if reply.binary is not None:
-            return reply._replace(binary=line.encode("ascii") + reply.binary)
+            return replace(reply, binary=line.encode("ascii") + reply.binary)
         return WsReply(text=position_line(self.group, self.position, SKIPPED), close=reply.close)
 
 

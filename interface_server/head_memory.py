@@ -4,6 +4,7 @@ Reading a head depends on nothing but its bytes, so none is read less strictly f
 """
 
 from interface_server.http_messages import RequestHead, parse_head
+from interface_server.request_message import head_part
 
 MAX_REMEMBERED = 512
 """Bytes of a head that is remembered; ours."""
@@ -16,12 +17,13 @@ _SECRETS = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
 
 
 class HeadMemory:
-    """Reads heads for all connections of a process."""
+    """Reads heads for all connections of a process; workers see paths below `root_path`."""
 
-    __slots__ = ("_heads", "_max_headers")
+    __slots__ = ("_heads", "_max_headers", "_root_path")
 
-    def __init__(self, max_headers: int) -> None:
+    def __init__(self, max_headers: int, root_path: str = "") -> None:
         self._max_headers = max_headers
+        self._root_path = root_path
         self._heads: dict[bytes, RequestHead] = {}
 
     def read(self, raw: bytes) -> RequestHead:
@@ -29,13 +31,14 @@ class HeadMemory:
         head = self._heads.get(raw)
         if head is None:
             head = parse_head(raw, self._max_headers)
-            if len(raw) <= MAX_REMEMBERED:
-                self._remember(raw, head)
+            if len(raw) <= MAX_REMEMBERED and not _is_secret(head):
+                head = head._replace(part=head_part(head, self._root_path))
+                if len(self._heads) >= MAX_HEADS:
+                    self._heads.clear()
+                self._heads[raw] = head
         return head
 
-    def _remember(self, raw: bytes, head: RequestHead) -> None:
-        if head.has_body or not _SECRETS.isdisjoint([name for name, _ in head.headers]):
-            return
-        if len(self._heads) >= MAX_HEADS:
-            self._heads.clear()
-        self._heads[raw] = head
+
+def _is_secret(head: RequestHead) -> bool:
+    """Whether it must not be kept; nor is one with a body, which hardly comes again."""
+    return head.has_body or not _SECRETS.isdisjoint([name for name, _ in head.headers])

@@ -176,7 +176,7 @@ class RequestIntake:
     def _start(self, head: RequestHead, now: float) -> None:
         peer = self._parts.proxies.peer(self._seen, head.headers)
         if peer.host is not None:
-            head = head._replace(headers=with_host(head.headers, peer.host))
+            head = head._replace(headers=with_host(head.headers, peer.host), part=None)
         closes = not head.keeps_alive or self._parts.is_draining
         answer = Answer(self._row, head, peer, now, closes)
         self._row.add(answer)

@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 import httptools
 
 from interface_server.seeing.causes import cause_of_status
+from shared.codec import Part
 from shared.errors import ChannelsBoardError, shortened
 from shared.messages import Headers
 
@@ -70,7 +71,8 @@ class RequestHead(NamedTuple):
 
     `path` is percent-decoded, `query_string` is not. Names in `headers` are lower case, those
     with `_` are left out (a proxy may write `-` as `_`, which would let a client forge names).
-    `is_for_https`: the target is a whole `https` address.
+    `is_for_https`: the target is a whole `https` address. `part` is the head packed for a worker's
+    message (`request_message.py`), None while nobody packed it.
     """
 
     method: str
@@ -84,6 +86,7 @@ class RequestHead(NamedTuple):
     expects_continue: bool = False
     is_websocket: bool = False
     is_for_https: bool = False
+    part: Part | None = None
 
     @property
     def has_body(self) -> bool:

@@ -67,7 +67,7 @@ class HttpParts:
         self.budget = BodyBudget(gateway.settings.bodies_total)
         self.hsts = hsts_line(gateway.settings.hsts, gateway.settings.hsts_subdomains)
         self._codings = codings_of(gateway.settings.compress)
-        self.heads = HeadMemory(gateway.settings.max_headers)
+        self.heads = HeadMemory(gateway.settings.max_headers, gateway.settings.root_path)
         self.is_draining = False
         self._date = DateAndServer(gateway.settings.server_header)
         self._connections: set[Drainable] = set()

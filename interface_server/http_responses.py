@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 
+from shared.checks import may_be_kept
 from shared.errors import ChannelsBoardError
 from shared.messages import Headers, HttpResponse
 
@@ -38,6 +39,13 @@ OURS = frozenset(
 
 Source: RFC 9110 section 7.6.1.
 """
+
+
+_KNOWN_LINES: dict[Headers, tuple[bytes, int | None]] = {}
+"""What the headers come to that a site's responses have again and again."""
+
+_MAX_KNOWN_LINES = 256
+"""Then all are forgotten; ours."""
 
 
 class FramingBroken(ChannelsBoardError):
@@ -91,9 +99,9 @@ class ReadyResponse:
     def __init__(self, response: HttpResponse) -> None:
         lines, _ = _kept(response.headers)
         if response.status not in (204, 304):
-            lines.append(b"Content-Length: %d\r\n" % len(response.content))
+            lines += b"Content-Length: %d\r\n" % len(response.content)
         self.response = response
-        self.lines = b"".join(lines)
+        self.lines = lines
 
 
 class ResponseFraming:
@@ -116,7 +124,7 @@ class ResponseFraming:
         """All of a response whose content is complete; `fixed` are Date and Server."""
         status, content = response.status, response.content
         lines, length = _kept(response.headers)
-        parts = [_status_line(status), fixed, *lines]
+        parts = [_status_line(status), fixed, lines]
         if status in (204, 304):
             content = b""
         elif status == 205:
@@ -149,7 +157,7 @@ class ResponseFraming:
         """
         lines, announced = _kept(headers)
         length = announced if length is None else length
-        parts = [_status_line(status), fixed, *lines]
+        parts = [_status_line(status), fixed, lines]
         if status in (204, 205, 304):
             self._silent = True
             if status == 205:
@@ -219,8 +227,11 @@ def _status_line(status: int) -> bytes:
     return _STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
 
 
-def _kept(headers: Headers) -> tuple[list[bytes], int | None]:
+def _kept(headers: Headers) -> tuple[bytes, int | None]:
     """The header lines that may go out, and the Content-Length if there is one valid one."""
+    known = _KNOWN_LINES.get(headers)
+    if known is not None:
+        return known
     lines = []
     lengths = []
     for name, value in headers:
@@ -229,4 +240,9 @@ def _kept(headers: Headers) -> tuple[list[bytes], int | None]:
             lines.append(b"%b: %b\r\n" % (name, value))
         elif lower == b"content-length":
             lengths.append(value)
-    return lines, only_length(lengths)
+    kept = b"".join(lines), only_length(lengths)
+    if may_be_kept(headers):
+        if len(_KNOWN_LINES) >= _MAX_KNOWN_LINES:
+            _KNOWN_LINES.clear()
+        _KNOWN_LINES[headers] = kept
+    return kept

@@ -44,6 +44,8 @@ class AnswerRow:
         self._answers: deque[Answer] = deque()
         self.new_request_id = parts.gateway.new_request_id
         """See AnswerOwner; a method would cost each request one more call."""
+        self.date_and_server = parts.date_and_server
+        """The same."""
         self._held_bytes = 0
         self._last_path = "-"
         self.hsts = parts.hsts
@@ -103,10 +105,6 @@ class AnswerRow:
             if answer.exchange is not None and answer.exchange.due_at is not None:
                 yield answer.exchange.due_at, answer.exchange.deadline_passed
 
-    def date_and_server(self) -> bytes:
-        """See AnswerOwner."""
-        return self._parts.date_and_server()
-
     def emit(self, answer: Answer, piece: bytes | Iterator[bytes]) -> None:
         """See AnswerOwner."""
         if answer.is_over or not self._answers:
@@ -136,7 +134,8 @@ class AnswerRow:
             if first.closes:
                 self._owner.last_answered()
                 return
-            self._release_first()
+            if self._answers and self._answers[0].held:
+                self._release(self._answers[0])
         self._owner.answered()
 
     def watch(self, at: float) -> None:
@@ -152,13 +151,12 @@ class AnswerRow:
         """See AnswerOwner."""
         self._owner.abort(counter)
 
-    def _release_first(self) -> None:
-        if self._answers and self._answers[0].held:
-            held, self._answers[0].held = self._answers[0].held, []
-            for piece in held:
-                if isinstance(piece, bytes):
-                    self._held_bytes -= len(piece)
-                self._put(piece)
+    def _release(self, first: Answer) -> None:
+        held, first.held = first.held, []
+        for piece in held:
+            if isinstance(piece, bytes):
+                self._held_bytes -= len(piece)
+            self._put(piece)
 
     def _put(self, piece: bytes | Iterator[bytes]) -> None:
         if isinstance(piece, bytes):

@@ -16,7 +16,7 @@ from interface_server.http_holding import Holding
 from interface_server.http_messages import RequestHead
 from interface_server.http_responses import FramingBroken
 from interface_server.http_upload import BodyBudget, perform_quietly
-from interface_server.request_message import http_request
+from interface_server.request_message import packed_request
 from interface_server.wires import Clock
 from shared import codec
 from shared.errors import InvalidMessage, LayerError
@@ -180,7 +180,7 @@ class RunningExchange:
 
     def _send(self, body: bytes, attempt: int = 1) -> None:
         settings, channel = self._gateway.settings, self._channel
-        request = http_request(
+        packed = packed_request(
             self._head,
             self._answer.peer,
             channel,
@@ -190,7 +190,6 @@ class RunningExchange:
             self._body_channel,
         )
         ttl_ms = int(settings.http_timeout_s * 1000)
-        packed = codec.encode(request)
         send = Send(REQUESTS, packed, receipt=channel, ttl_ms=ttl_ms, attempt=attempt)
         self._gateway.submit(send, self._not_sent)
 
@@ -205,7 +204,8 @@ class RunningExchange:
         self._state, actions = step(before, happened)
         if self._state is table.State.OVER and before is not table.State.OVER:
             self._gateway.unregister(self._channel)
-            self._budget.give(self._body_size)
+            if self._body_size:
+                self._budget.give(self._body_size)
             if self._held is not None:
                 self._gateway.let_go(self)
         if len(actions) > 1:  # a whole answer is a single action

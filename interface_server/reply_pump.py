@@ -140,7 +140,13 @@ class ReplyPump:
         kind = entry.kind
         try:
             if kind is _MESSAGE or kind is _RECEIPT:
-                self._reply(entry)
+                receiver = self._receivers.get(entry.channel)
+                if receiver is None:
+                    self._nobody(entry)
+                elif kind is _MESSAGE:
+                    receiver.reply(entry)
+                else:
+                    receiver.receipt(entry)
             elif kind is _GROUP:
                 self._broadcast(Broadcast(entry.channel, entry.payload))
             elif kind is _JOIN:
@@ -155,16 +161,10 @@ class ReplyPump:
             log.exception("entry_failed", kind=entry.kind.name, channel=entry.channel)
             self._count("entries_failed")
 
-    def _reply(self, entry: Entry) -> None:
-        receiver = self._receivers.get(entry.channel)
-        if receiver is None:
-            if entry.kind is _MESSAGE:
-                log.debug("reply_to_nobody", channel=entry.channel)
-                self._count("replies_to_nobody")
-        elif entry.kind is _RECEIPT:
-            receiver.receipt(entry)
-        else:
-            receiver.reply(entry)
+    def _nobody(self, entry: Entry) -> None:
+        if entry.kind is _MESSAGE:
+            log.debug("reply_to_nobody", channel=entry.channel)
+            self._count("replies_to_nobody")
 
     def _join(self, entry: Entry) -> None:
         group, user, presence = entries.joining(entry)

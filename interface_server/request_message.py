@@ -1,14 +1,17 @@
-"""From the head of a request to the message that a worker gets.
+"""From the head of a request to the message that a worker gets, as bytes.
 
-Rules nothing about heads (`http_messages.py`) and sends nothing.
+What a head says is packed by itself, so that it is done once for heads that come again. Rules
+nothing about heads (`http_messages.py`) and sends nothing.
 """
+
+from typing import Any
 
 from interface_server.http_messages import RequestHead
 from interface_server.proxies import Peer
-from shared.messages import HttpRequest
+from shared import codec
 
 
-def http_request(
+def packed_request(
     head: RequestHead,
     peer: Peer,
     reply_channel: str,
@@ -16,23 +19,35 @@ def http_request(
     root_path: str = "",
     body: bytes = b"",
     body_channel: str | None = None,
-) -> HttpRequest:
-    """The message for a worker; `root_path` is taken off the path where it is there."""
-    return HttpRequest(
-        reply_channel,
-        head.method,
-        without_root(head.path, root_path) if root_path else head.path,
-        head.http_version,
-        peer.scheme,
-        head.query_string,
-        root_path,
-        head.headers,
-        body,
-        body_channel,
-        peer.client,
-        peer.server,
-        request_id,
-    )
+) -> bytes:
+    """The HttpRequest for a worker; `root_path` is taken off the path where it is there."""
+    own: dict[str, Any] = {"reply_channel": reply_channel, "request_id": request_id}
+    if peer.client is not None:
+        own["client"] = peer.client
+    if peer.server is not None:
+        own["server"] = peer.server
+    if peer.scheme != "http":
+        own["scheme"] = peer.scheme
+    if body:
+        own["body"] = body
+    if body_channel is not None:
+        own["body_channel"] = body_channel
+    return codec.completed(head.part or head_part(head, root_path), own)
+
+
+def head_part(head: RequestHead, root_path: str) -> codec.Part:
+    """What a head says, as a part of the message."""
+    said: dict[str, Any] = {"method": head.method, "path": head.path}
+    if root_path:
+        said["path"] = without_root(head.path, root_path)
+        said["root_path"] = root_path
+    if head.http_version != "1.1":
+        said["http_version"] = head.http_version
+    if head.query_string:
+        said["query_string"] = head.query_string
+    if head.headers:
+        said["headers"] = head.headers
+    return codec.part(said)
 
 
 def without_root(path: str, root_path: str) -> str:

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from interface_server.accepted_codings import IDENTITY, best_coding
 from interface_server.content_coding import Coding, Encoder
 from shared.messages import Headers, HttpResponse, ResponseChunk
@@ -84,20 +86,20 @@ class ResponseCoder:
             return response, None
         coding = best_coding(self._accepted, self._codings)
         if coding is None or coding == IDENTITY:
-            return response._replace(headers=_varied(response.headers)), None
+            return replace(response, headers=_varied(response.headers)), None
         head = HttpResponse(response.status, _coded_headers(response.headers, coding))
         if self._is_head:
             end = None if response.more_content else ResponseChunk()
-            return head._replace(more_content=True), end
+            return replace(head, more_content=True), end
         content, more = response.content, response.more_content
         if not more and len(content) <= SLICE:
             coded = self._codings[coding].whole(content)
             if len(coded) < len(content):
-                return head._replace(content=coded), None
-            return response._replace(headers=_varied(response.headers)), None
+                return replace(head, content=coded), None
+            return replace(response, headers=_varied(response.headers)), None
         self._encode = self._codings[coding].encoder()
         rest = ResponseChunk(content, more) if content or not more else None
-        return head._replace(more_content=True), rest
+        return replace(head, more_content=True), rest
 
     def coded(self, chunk: ResponseChunk) -> ResponseChunk | None:
         """The chunk in its coding; None when it is to be held: it is large or others are held."""

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from interface_server import event_loop
 from interface_server.listening.opening import OpenSocket, open_all
 from interface_server.settings import ServerSettings
 from shared.errors import ConfigurationError
@@ -55,6 +56,7 @@ def run_server(
     # Before Twisted's endpoints are imported: they take LISTEN_FDS out of the environment.
     sockets = open_all(server, os.environ) if place is None else place.sockets
 
+    event_loop.install()
     from twisted.internet import reactor
 
     from interface_server.service import Service

@@ -6,7 +6,7 @@ Holds no rules of HTTP, WebSocket or the layer; each is a part of its own.
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from random import SystemRandom
 from typing import Any
@@ -16,11 +16,8 @@ from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 
-from channel_layer.answers import Outcome
-from channel_layer.layer import Operation
 from channel_layer.redis_twisted import TwistedLayer
-from interface_server.draining import Crowd, Stoppable
-from interface_server.gateway import Receiver
+from interface_server.draining import Crowd
 from interface_server.health import unready_reason
 from interface_server.http_messages import parse_head
 from interface_server.http_parts import HttpParts
@@ -96,11 +93,17 @@ class Service:
         self._layer = TwistedLayer(reactor, layer)
         refresh_s = layer.group_expiry_s / REFRESHES_PER_EXPIRY
         self._pump = ReplyPump(reactor, self._layer, self._inbox, self.count, refresh_s)
+        self._crowd = Crowd(reactor, settings.drain_rate, settings.grace_s / 2, SystemRandom())
+        # The rest of the Gateway: methods of our own would cost each request five more calls.
+        self.register, self.unregister = self._pump.register, self._pump.unregister
+        self.perform, self.submit = self._layer.perform, self._layer.submit
+        self.perform_together = self._layer.perform_together
+        self.hold, self.let_go = self._crowd.hold, self._crowd.let_go
+        self.wall_clock = time.time
         self._http = HttpParts(self, reactor)
         self._socket_factory = socket_factory(reactor, settings)
         self._socket_class = socket_class(self._socket_factory)
         self._limits = session_limits(settings)
-        self._crowd = Crowd(reactor, settings.drain_rate, settings.grace_s / 2, SystemRandom())
         self.stack = Stack(self._http)
         self._listeners = Listeners(reactor, settings, self.stack, sockets)
         self._metrics = metrics_listener(
@@ -188,42 +191,10 @@ class Service:
         self._clients += 1
         return f"{self._inbox}{self._clients:x}"
 
-    def register(self, channel: str, receiver: Receiver) -> None:
-        """Let `receiver` hear what comes for `channel`."""
-        self._pump.register(channel, receiver)
-
-    def unregister(self, channel: str) -> None:
-        """Stop that; the channel leaves its groups."""
-        self._pump.unregister(channel)
-
-    def hold(self, held: Stoppable) -> None:
-        """An event stream or a poll began."""
-        self._crowd.hold(held)
-
-    def let_go(self, held: Stoppable) -> None:
-        """It is over."""
-        self._crowd.let_go(held)
-
-    def perform(self, operation: Operation) -> Deferred[Outcome]:
-        """One step of the channel layer."""
-        return self._layer.perform(operation)
-
-    def submit(self, operation: Operation, trouble: Callable[[Outcome | Exception], None]) -> None:
-        """One step of the channel layer of whose success nobody wants to hear."""
-        self._layer.submit(operation, trouble)
-
-    def perform_together(self, operations: Sequence[Operation]) -> Deferred[Outcome]:
-        """Several steps in one call of the layer."""
-        return self._layer.perform_together(operations)
-
     def new_request_id(self) -> str:
         """An unused name for a request: random for this process, then a number."""
         self._requests += 1
         return f"{self._request_ids}{self._requests:x}"
-
-    def wall_clock(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
 
     def upgraded(self, transport: TcpTransport, head: bytes, rest: bytes, seen: Peer) -> IProtocol:
         """Take over a transport on which a checked WebSocket handshake arrived."""

@@ -15,7 +15,6 @@ from shared.messages import (
     Receipt,
     WsConnect,
     WsDisconnect,
-    WsReceive,
 )
 
 CHAIN_FRAMES = 32
@@ -223,11 +222,13 @@ class EventFlow:
         )
 
     def _receive(self, content: str | bytes, order: int, is_last: bool) -> Send:
-        text, binary = (content, None) if isinstance(content, str) else (None, content)
-        event = WsReceive(self._channel, self._path, order, text, binary, self._state)
+        key = "text" if isinstance(content, str) else "bytes"
+        event = {"reply_channel": self._channel, "path": self._path, "order": order, key: content}
+        if self._state:
+            event["state"] = self._state
         return Send(
             "websocket.receive",
-            codec.encode(event),
+            codec.pack_known(event),
             self._channel if is_last else "",
             order,
             not is_last,

@@ -22,7 +22,8 @@ _UNREGISTERED = frozenset({State.NEW, State.ENDED})
 class Moves:
     """One socket and what it can do; before it is accepted: `ws_opening.py`.
 
-    Each method takes what happened and `now` in seconds, and notes the actions.
+    Each method takes what happened and `now` in seconds, and notes the actions. A line in the log
+    names the cause of an end; what a socket loses behind that is counted only.
     """
 
     __slots__ = (
@@ -98,6 +99,10 @@ class Moves:
         self._do(step.Count("websocket_slow_readers"))
         self._close(TRY_AGAIN_LATER, "slow_reader")
 
+    def fail(self, _: step.PeerFailed, now: float) -> None:
+        """Nothing more is written to a peer that its wire is done with."""
+        self._begin_closing()
+
     def stop(self, _: step.Stopped, now: float) -> None:
         """Send the peer elsewhere."""
         self._close(SERVICE_RESTART, "server_stopping")
@@ -127,9 +132,9 @@ class Moves:
             self._flow.refused(happened.order, now)
             self._adjust_reading()
         elif happened.order == self._flow.order and self._flow.is_flying:
-            self._report("error", "websocket_event_too_large", order=happened.order)
             self._flow.lose_flight()
             if self.state is State.OPEN:
+                self._report("error", "websocket_event_too_large", order=happened.order)
                 self._close(MESSAGE_TOO_BIG, "event_too_large")
             self._send_next(now)
 
@@ -137,11 +142,11 @@ class Moves:
         """Try a refused flight again; give up one that nobody handled in time."""
         flow = self._flow
         if flow.overdue_at is not None and now >= flow.overdue_at:
-            self._report("error", "websocket_event_timeout", order=flow.order)
             self._do(step.Count("websocket_event_timeouts"))
             flow.lose_flight()
             flow.lose_queue()
             if self.state is State.OPEN:
+                self._report("error", "websocket_event_timeout", order=flow.order)
                 self._close(TRY_AGAIN_LATER, "event_timeout")
             self._send_next(now)
         else:
@@ -209,8 +214,11 @@ class Moves:
         self._do(self._flow.withdraw(now))
 
     def _close(self, code: int, cause: str) -> None:
-        self.state = State.CLOSING
         self._do(step.Close(code, cause))
+        self._begin_closing()
+
+    def _begin_closing(self) -> None:
+        self.state = State.CLOSING
         self._adjust_reading()
 
     def _end(self) -> None:

@@ -42,22 +42,24 @@ class SocketRecord:
         self._gateway.figures.handshakes[str(status)] += 1
         self._line("REJECT", status, cause)
 
-    def closing(self, code: int, cause: str) -> None:
-        """This server ends the socket with that code."""
-        if not self._cause:
-            self._code, self._cause = code, cause
+    def closing(self, code: int, cause: str) -> bool:
+        """This server ends the socket with that code; whether this is what ends it."""
+        if self._cause:
+            return False
+        self._code, self._cause = code, cause
+        return True
 
     def failed(self, code: int, cause: str, detail: str) -> None:
         """The peer broke a rule; `detail` says which, and quotes nothing of the peer's."""
-        self.closing(code, cause)
-        facts = {"code": code, "cause": cause, "detail": detail}
-        log.info("websocket_failed", path=self.path, **facts, request_id=self.request_id)
+        if self.closing(code, cause):
+            facts = {"code": code, "cause": cause, "detail": detail}
+            log.info("websocket_failed", path=self.path, **facts, request_id=self.request_id)
 
     def fell_silent(self) -> None:
         """The peer answered no ping."""
-        self.closing(VANISHED, "ping_timeout")
-        log.info("websocket_ping_timeout", path=self.path, request_id=self.request_id)
-        self._gateway.count("websocket_ping_timeouts")
+        if self.closing(VANISHED, "ping_timeout"):
+            log.info("websocket_ping_timeout", path=self.path, request_id=self.request_id)
+            self._gateway.count("websocket_ping_timeouts")
 
     def ended(self, code: int) -> None:
         """The connection is over; `code` is the peer's, or says that it gave none."""

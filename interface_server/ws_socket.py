@@ -6,6 +6,7 @@ Speaks with the layer through the gateway and with the peer through a `Wire`; ev
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from twisted.python.failure import Failure
 
@@ -109,10 +110,12 @@ class Socket:
     def failed(self, code: int, cause: str, detail: str) -> None:
         """The peer broke a rule and is told so; its connection is about to end."""
         self._record.failed(code, cause, detail)
+        self._feed(step.PeerFailed())
 
     def fell_silent(self) -> None:
         """The peer answered no ping; its connection is about to be cut."""
         self._record.fell_silent()
+        self._feed(step.PeerFailed())
 
     def ended(self, code: int) -> None:
         """The connection is over."""
@@ -262,7 +265,8 @@ class Socket:
         if isinstance(first, CloseSocket):
             placed = self._gateway.perform(replace(first, epoch=self._gateway.epoch))
         elif len(operations) == 1:
-            placed = self._gateway.perform(first)
+            self._gateway.submit(first, partial(self._trouble, order))
+            return
         else:
             placed = self._gateway.perform_together(operations)
         placed.addCallbacks(
@@ -276,11 +280,20 @@ class Socket:
             self._feed(step.Placed(order))
 
     def _unplaced(self, failure: Failure, order: int) -> None:
-        if isinstance(failure.value, MessageTooLarge):
+        self._failed(order, failure.value)
+
+    def _trouble(self, order: int, came: Outcome | Exception) -> None:
+        if isinstance(came, Outcome):
+            self._placed(came, order)
+        else:
+            self._failed(order, came)
+
+    def _failed(self, order: int, error: BaseException | None) -> None:
+        if isinstance(error, MessageTooLarge):
             self._feed(step.Refused(order, "too_large"))
             return
-        if not isinstance(failure.value, LayerError):
-            log.error("event_failed", path=self._record.path, traceback=failure.getTraceback())
-        elif not isinstance(failure.value, LayerUnavailable):
-            log.error("event_refused", path=self._record.path, cause=str(failure.value))
+        if not isinstance(error, LayerError):
+            log.error("event_failed", path=self._record.path, exc_info=error)
+        elif not isinstance(error, LayerUnavailable):
+            log.error("event_refused", path=self._record.path, cause=str(error))
         self._feed(step.Refused(order, "away"))

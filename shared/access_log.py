@@ -17,6 +17,9 @@ from shared.messages import Address
 _PATH_SAFE = "/:@!$&'()*+,;=~"
 """Besides letters, digits, '-', '_' and '.', what stays as it is in a logged path."""
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "-"})
+"""Methods that need no look."""
+
 _PIPE_BYTES = 4096
 """What a pipe takes in one piece; access lines are ASCII, so characters are bytes."""
 
@@ -79,10 +82,13 @@ class AccessLog:
                 client=client,
             )
             return
-        shown_method = method if method.isalpha() and method.isascii() else _logged(method)
+        if method not in _METHODS:
+            method = _logged(method)
+        if not _ALL_SAFE.fullmatch(path):
+            path = _logged(path)
         named = " " + request_id if request_id else ""
-        shown = f"{shown_method} {_logged(path)} {status} [{seconds:.2f}"
-        self._add(f"HTTP {shown}, {self._address(client)}]{named}")
+        ends = f"{seconds:.2f}, {self._address(client)}"
+        self._add(f"HTTP {method} {path} {status} [{ends}]{named}")
 
     def websocket(
         self,
@@ -113,6 +119,9 @@ class AccessLog:
         """Write the lines that are held."""
         held, self._held = self._held, []
         if held and self._stream is not None:
+            if not self._as_json:
+                stamp = self._stamped()
+                held = [stamp + line for line in held]
             for lines in _handfuls(held):
                 write_line(self._stream, lines)
 
@@ -131,13 +140,17 @@ class AccessLog:
             self._book()
 
     def _add(self, text: str) -> None:
+        self._held.append(text)
+        if len(self._held) == 1:
+            self._book()
+
+    def _stamped(self) -> str:
+        """The time of all that was held: no longer than a turn of the reactor."""
         second = int(self._clock())
         if second != self._second:
             self._second = second
-            self._stamp = time.strftime("[%Y/%m/%d %H:%M:%S]", time.localtime(second))
-        self._held.append(f"{self._stamp} {text}")
-        if len(self._held) == 1:
-            self._book()
+            self._stamp = time.strftime("[%Y/%m/%d %H:%M:%S] ", time.localtime(second))
+        return self._stamp
 
     def _book(self) -> None:
         if self._later is None:

@@ -1,4 +1,4 @@
-"""The checks that typed messages have in common: values by type, headers, close codes.
+"""What typed messages have in common: their kind, values by type, headers, close codes.
 
 Knows no message; which keys there are says `messages.py`.
 """
@@ -7,7 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from shared.errors import InvalidMessage
+
+
+class Message(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """A message, or a part of one; its fields are the keys on the wire."""
+
 
 Headers = tuple[tuple[bytes, bytes], ...]
 """(name, value) pairs, names in lower case, order and duplicates kept."""
@@ -19,6 +26,16 @@ _KNOWN_NAMES: set[bytes] = set()
 _MAX_KNOWN_NAMES, _LONGEST_KNOWN = 256, 64
 """So many of them, each of so many bytes at most; ours."""
 
+_KNOWN_HEADERS: dict[Headers, Headers] = {}
+"""Headers of whole responses that were found to be good: most responses of a site have one of a
+few sets of them."""
+
+_MAX_KNOWN_HEADERS, _LONGEST_HEADERS = 256, 512
+"""So many sets, each of so many bytes at most, then all are forgotten; ours."""
+
+_SECRETS = frozenset({b"set-cookie"})
+"""Names of headers that are not kept longer than their response takes."""
+
 _HEADER_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
@@ -27,7 +44,22 @@ def check_headers(pairs: Any) -> Headers:
 
     Raises: InvalidMessage with key `headers`.
     """
-    return tuple([_header(pair) for pair in pairs])
+    try:
+        return _KNOWN_HEADERS[pairs]
+    except (KeyError, TypeError):  # new, or a list
+        pass
+    headers = tuple([_header(pair) for pair in pairs])
+    if may_be_kept(headers):
+        if len(_KNOWN_HEADERS) >= _MAX_KNOWN_HEADERS:
+            _KNOWN_HEADERS.clear()
+        _KNOWN_HEADERS[headers] = headers
+    return headers
+
+
+def may_be_kept(headers: Headers) -> bool:
+    """Whether something may be remembered of these: they are short and hold no secret."""
+    size_bytes = sum([len(name) + len(value) for name, value in headers])
+    return size_bytes <= _LONGEST_HEADERS and _SECRETS.isdisjoint([name for name, _ in headers])
 
 
 def _header(pair: Any) -> tuple[bytes, bytes]:

@@ -3,80 +3,50 @@
 Knows nothing of lists, leases or sockets; the only place where a message is a bare dict.
 """
 
+import re
 from collections.abc import Mapping
-from itertools import product
-from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar
 
 import msgpack
+from msgspec import MsgspecError, Struct
+from msgspec.msgpack import Decoder, Encoder
 
 from shared import messages
+from shared.checks import check_headers
 from shared.errors import InvalidMessage
 
-_Packable = (
-    messages.HttpRequest
-    | messages.BodyChunk
-    | messages.HttpDisconnect
-    | messages.HttpResponse
-    | messages.ResponseChunk
-    | messages.Hold
-    | messages.WsConnect
-    | messages.WsReceive
-    | messages.WsDisconnect
-    | messages.WsReply
-    | messages.Receipt
-)
-
-_WIRE = {"binary": "bytes"}
-"""Fields whose key on the wire has another name."""
-
-_T = TypeVar("_T", bound=_Packable)
-
-_TUPLES = {"headers": True, "client": False, "server": False, "subprotocols": False}
-"""Keys that are tuples here and lists on the wire; True where they hold pairs."""
+_T = TypeVar("_T")
 
 
-def _runtime_types(hint: Any) -> tuple[type, ...]:
-    if isinstance(hint, UnionType):
-        return tuple(kind for arg in get_args(hint) for kind in _runtime_types(arg))
-    return (get_origin(hint) or hint,)
+class Part(NamedTuple):
+    """Some keys of a message, packed: what many messages have in common is packed once."""
+
+    keys: int
+    packed: bytes
 
 
-_TYPES: dict[type, tuple[tuple[str, tuple[type, ...]], ...]] = {
-    kind: tuple(
-        (name, _runtime_types(hint)) for name, hint in get_type_hints(kind, vars(messages)).items()
-    )
-    for kind in get_args(_Packable)
-}
-_EXACT = {
-    kind: frozenset(product(*(types for _, types in fields))) for kind, fields in _TYPES.items()
-}
-"""All that the types of a message's values may be, for one look instead of one a field."""
+_MAX_KEYS = 15
+"""Keys of a message that is completed from a part: more would need a longer head."""
 
-_LISTS = {
-    kind: tuple((name, _TUPLES[name]) for name, _ in fields if name in _TUPLES)
-    for kind, fields in _TYPES.items()
-}
+_MAP_HEADS = tuple(bytes((0x80 | keys,)) for keys in range(_MAX_KEYS + 1))
+"""The first byte of a map of so many keys. Source: the MessagePack specification, "map format"."""
 
-_REQUIRED = object()
-"""Stands where a field has no default; no value equals it."""
+_ENCODER = Encoder()
+_REQUESTS = Decoder(messages.HttpRequest)
+_DISCONNECTS = Decoder(messages.HttpDisconnect)
+_BODY_CHUNKS = Decoder(messages.BodyChunk)
+_RESPONSES = Decoder(messages.HttpResponse)
+_WS_CONNECTS = Decoder(messages.WsConnect)
+_WS_RECEIVES = Decoder(messages.WsReceive)
+_WS_DISCONNECTS = Decoder(messages.WsDisconnect)
+_WS_REPLIES = Decoder(messages.WsReply)
+_RECEIPTS = Decoder(messages.Receipt)
 
-_KEYS: dict[type, tuple[str, ...]] = {
-    kind: tuple(_WIRE.get(name, name) for name in kind._fields) for kind in get_args(_Packable)
-}
-"""Key on the wire of each field, in the order of the fields."""
+_UNREADABLE = (MsgspecError, UnicodeDecodeError)
+"""What decoders raise."""
 
-_DEFAULTS: dict[type, tuple[Any, ...]] = {
-    kind: tuple(kind._field_defaults.get(name, _REQUIRED) for name in kind._fields)
-    for kind in get_args(_Packable)
-}
-"""Default of each field, in the same order."""
-
-_PACKER = msgpack.Packer(use_bin_type=True)
-"""One for all typed messages: making one costs more than packing a message.
-
-It runs no Python code of ours while it packs plain values, so threads cannot meet in it.
-"""
+_AT_KEY = re.compile(r"\$\.([A-Za-z_]+)|field `([^`]*)`")
+"""Where msgspec's errors name the key that they are about."""
 
 
 def pack(message: Mapping[str, Any]) -> bytes:
@@ -111,47 +81,60 @@ def unpack(packed: bytes) -> dict[str, Any]:
     return message
 
 
-def encode(message: _Packable) -> bytes:
+def encode(message: Struct) -> bytes:
     """The bytes of a typed message; keys whose value is the default are left out."""
-    kind = type(message)
-    fields = zip(_KEYS[kind], message, _DEFAULTS[kind], strict=True)
-    packed: bytes = _PACKER.pack({key: value for key, value, default in fields if value != default})
-    return packed
+    return _ENCODER.encode(message)
+
+
+def pack_known(fields: dict[str, Any]) -> bytes:
+    """As `encode`, of what a typed message would hold: keys as on the wire, defaults left out."""
+    return _ENCODER.encode(fields)
+
+
+def part(fields: dict[str, Any]) -> Part:
+    """These keys and values as a part of a message; at most 15, keys as they stand on the wire."""
+    return Part(len(fields), _ENCODER.encode(fields)[1:])
+
+
+def completed(common: Part, fields: dict[str, Any]) -> bytes:
+    """The message of a part and these keys; at most 15 in all, none of them twice."""
+    own = _ENCODER.encode(fields)
+    return b"".join((_MAP_HEADS[common.keys + len(fields)], common.packed, own[1:]))
 
 
 def decode_http_request(packed: bytes) -> messages.HttpRequest:
     """The request in `packed`. Raises: InvalidMessage."""
-    return _decode(packed, messages.HttpRequest)
+    return _decode(packed, _REQUESTS)
 
 
 def decode_http_disconnect(packed: bytes) -> messages.HttpDisconnect:
     """The disconnect in `packed`. Raises: InvalidMessage."""
-    return _decode(packed, messages.HttpDisconnect)
+    return _decode(packed, _DISCONNECTS)
 
 
 def decode_body_chunk(packed: bytes) -> messages.BodyChunk:
     """The chunk in `packed`. Raises: InvalidMessage."""
-    return _decode(packed, messages.BodyChunk)
+    return _decode(packed, _BODY_CHUNKS)
 
 
 def decode_ws_connect(packed: bytes) -> messages.WsConnect:
     """The handshake in `packed`. Raises: InvalidMessage."""
-    return _decode(packed, messages.WsConnect)
+    return _decode(packed, _WS_CONNECTS)
 
 
 def decode_ws_receive(packed: bytes) -> messages.WsReceive:
     """The frame in `packed`. Raises: InvalidMessage."""
-    return _decode(packed, messages.WsReceive)
+    return _decode(packed, _WS_RECEIVES)
 
 
 def decode_ws_disconnect(packed: bytes) -> messages.WsDisconnect:
     """The disconnect in `packed`. Raises: InvalidMessage."""
-    return _decode(packed, messages.WsDisconnect)
+    return _decode(packed, _WS_DISCONNECTS)
 
 
 def decode_receipt(packed: bytes) -> messages.Receipt:
     """The receipt in `packed`. Raises: InvalidMessage."""
-    receipt = _decode(packed, messages.Receipt)
+    receipt = _decode(packed, _RECEIPTS)
     if receipt.kind not in messages.RECEIPT_KINDS:
         raise InvalidMessage("kind", f"one of {sorted(messages.RECEIPT_KINDS)}", receipt.kind)
     return receipt
@@ -159,50 +142,43 @@ def decode_receipt(packed: bytes) -> messages.Receipt:
 
 def decode_http_reply(packed: bytes) -> messages.HttpReply:
     """The response, chunk, hold or event in `packed`. Raises: InvalidMessage."""
-    return messages.http_reply(unpack(packed))
+    try:
+        response = _RESPONSES.decode(packed)
+    except _UNREADABLE:  # not what most of them are, or at fault
+        return messages.http_reply(unpack(packed))
+    if not 200 <= response.status <= 599:
+        return messages.http_reply(unpack(packed))
+    known = check_headers(response.headers)
+    content, more = response.content, response.more_content
+    return messages.HttpResponse(response.status, known, content, more)
 
 
 def decode_ws_reply(packed: bytes) -> messages.WsReply:
     """The socket reply in `packed`. Raises: InvalidMessage."""
-    return messages.ws_reply(unpack(packed))
-
-
-def _decode(packed: bytes, kind: type[_T]) -> _T:
-    message = unpack(packed)
-    if "bytes" in message:
-        message["binary"] = message.pop("bytes")
-    for name, holds_pairs in _LISTS[kind]:
-        if name in message:
-            message[name] = _as_tuple(name, message[name], holds_pairs)
     try:
-        made = kind(**message)
-    except TypeError as error:
-        raise InvalidMessage("message", f"the keys of {kind.__name__}", list(message)) from error
-    if tuple(map(type, made)) not in _EXACT[kind]:
-        for (name, types), value in zip(_TYPES[kind], made, strict=True):
-            if not isinstance(value, types):
-                raise InvalidMessage(name, _words(types), value)
-    return made
+        reply = _WS_REPLIES.decode(packed)
+    except _UNREADABLE:
+        return messages.ws_reply(unpack(packed))
+    if reply.close is not None or (reply.text is not None and reply.binary is not None):
+        return messages.ws_reply(unpack(packed))
+    return reply
 
 
-def _as_tuple(name: str, value: Any, pairs: bool) -> Any:
-    if value is None and not pairs:
-        return None
-    if not isinstance(value, list):
-        raise InvalidMessage(name, "a list", value)
-    if not pairs:
-        return tuple(value)
-    return tuple([_pair(name, pair) for pair in value])
+def _decode(packed: bytes, decoder: Decoder[_T]) -> _T:
+    try:
+        return decoder.decode(packed)
+    except _UNREADABLE as error:
+        raise _invalid(packed, str(error)) from error
 
 
-def _pair(name: str, pair: Any) -> tuple[bytes, bytes]:
-    if type(pair) is list and len(pair) == 2 and type(pair[0]) is type(pair[1]) is bytes:
-        return (pair[0], pair[1])
-    raise InvalidMessage(name, "pairs of [name bytes, value bytes]", pair)
-
-
-def _words(types: tuple[type, ...]) -> str:
-    return " or ".join("None" if kind is type(None) else kind.__name__ for kind in types)
+def _invalid(packed: bytes, fault: str) -> InvalidMessage:
+    """What is wrong in words of ours: the key, what was expected, what came."""
+    named = _AT_KEY.search(fault)
+    message = unpack(packed)
+    if named is None:
+        return InvalidMessage("message", fault, message)
+    key = named[1] or named[2]
+    return InvalidMessage(key, fault, message.get(key))
 
 
 def _refuse(value: object) -> Any:

@@ -5,14 +5,14 @@ Bytes on the wire belong to `codec.py`, what an exchange does with these to the 
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from shared.checks import Headers, check_headers, close_code, no_others, value_of
+from shared.checks import Headers, Message, check_headers, close_code, no_others, value_of
 from shared.errors import InvalidMessage
 from shared.event_ids import is_nameable
 
 
-class Hold(NamedTuple):
+class Hold(Message, frozen=True):
     """Keeps the exchange for what its groups are sent, in the place of a response.
 
     `hold`: "events", its response is an event stream without an end, or "poll", its response
@@ -28,7 +28,7 @@ class Hold(NamedTuple):
     wait_ms: int = 0
 
 
-class Event(NamedTuple):
+class Event(Message, frozen=True):
     """What a held exchange gives its client as one event; `is_last`: it ends behind that.
 
     `text` is None where there is an end only, `name` empty for an event without one.
@@ -39,7 +39,7 @@ class Event(NamedTuple):
     is_last: bool = False
 
 
-_HOLD = frozenset(Hold._fields)
+_HOLD = frozenset(Hold.__struct_fields__)
 _HOLDS = ("events", "poll")
 _EVENT = frozenset({"text", "event", "accept", "close"})
 _NAME = re.compile(r"[^\x00\r\n]{0,100}")

@@ -4,6 +4,7 @@ import itertools
 import os
 import random
 import socket
+import time
 
 FIRST, PORTS_EACH, SHARES = 18000, 1500, 8
 """Below the range from which systems choose ports by themselves (32768 on, or 49152 on)."""
@@ -28,3 +29,16 @@ def unused_port() -> int:
             except OSError:
                 continue  # taken by a stranger
             return port
+
+
+def wait_for_port(port: int) -> None:
+    """Return when somebody listens there, who is no part of ours and prints nothing."""
+    end = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.02)  # the fact lies in another process, which can only be asked
+        else:
+            return

@@ -6,6 +6,8 @@ Pure: they say where the client left off and what it joins; the server writes th
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from channel_layer.layer import Operation
 from shared.errors import InvalidMessage
 from shared.event_ids import MAX_GROUPS, read_event_id
@@ -102,7 +104,7 @@ def _held(request: Request, groups: Iterable[str], hold: Hold) -> HeldAnswer:
         position = _UNKNOWN if positions is None else positions.get(group, _NOW)
         joins.join(group, request.reply_channel, since=position)
         since.append((group, *position))
-    return HeldAnswer(hold._replace(since=tuple(since)), joins.operations)
+    return HeldAnswer(replace(hold, since=tuple(since)), joins.operations)
 
 
 def _pairs(headers: Iterable[tuple[str, str]]) -> Headers:

@@ -9,7 +9,8 @@ import { Announcer, StatusWord } from "./status.js";
 export function startIndex(main, notifier) {
   const threads = new Threads(main);
   const status = new StatusWord();
-  new LiveFeed({
+  const greet = (rev) => notifier.greet(rev, (question) => feed.send(question));
+  const feed = new LiveFeed({
     number: "rev",
     position: Number(main.dataset.rev),
     url: (rev) => socketUrl(main.dataset.socket, { rev, board: main.dataset.board }),
@@ -17,10 +18,18 @@ export function startIndex(main, notifier) {
       threads.apply(event);
       notifier.take(event);
     },
-    hello: ({ rev, threads: all }) => all && threads.compare(all, rev),
-    reload: (signal) => threads.check(signal),
+    hello: ({ rev, threads: all }) => {
+      greet(rev);
+      return all && threads.compare(all, rev);
+    },
+    reload: async (signal) => {
+      const rev = await threads.check(signal);
+      greet(rev);
+      return rev;
+    },
     state: (name, interval) => status.set(name, interval),
-  }).start();
+  });
+  feed.start();
   startThreadForm();
   new InlineReply(document.getElementById("reply-form"), threads);
 }
@@ -43,6 +52,7 @@ class Threads {
   }
 
   apply(event) {
+    if (event.t === "news") return; // the page has them: they are for who is to be notified
     if (event.t === "upd") {
       document.querySelector(`#p${event.no} .pic.wait`)?.replaceWith(fragment(event.html));
       return;

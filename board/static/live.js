@@ -54,6 +54,11 @@ export class LiveFeed {
     this.#connection.start();
   }
 
+  /** Sends a question of its owner; gives whether there was an open socket to take it. */
+  send(question) {
+    return this.#connection.send(JSON.stringify(question));
+  }
+
   /** Makes sure that event `number` arrives: waits a moment for the socket, then fetches. */
   expect(number) {
     this.#head = Math.max(this.#head, number);

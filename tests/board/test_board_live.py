@@ -251,6 +251,24 @@ def test_the_boards_ping_and_sync(site: Site, browser: Browser) -> None:
         assert (answer["t"], answer["rev"]) == (kind, 1)
 
 
+def test_the_boards_news_are_the_pushes_behind_a_revision(site: Site, browser: Browser) -> None:
+    """Whoever missed some asks with its revision; the answer has no number of its own."""
+    pushed = []
+    for path, more in (("/b/thread/1/reply", {}), ("/b/post", {"title": "New"})):
+        done = browser.write(path, page="/b/", body=">>1 words", **more)
+        pushed += [push for group, push in done.pushes if group == "board.index.b"]
+    assert [push["t"] for push in pushed] == ["bump", "new"]
+    for asked_rev, behind in ((0, 0), (1, 1), (2, 2), (3, 3), ("x", 0)):
+        outbox = Outbox(CHANNEL)
+        site.live.board_receive(frame(json.dumps({"t": "news", "rev": asked_rev})), outbox)
+        (news,) = frames(outbox.operations)
+        assert (news["t"], news["head"], "rev" in news) == ("news", 3, False)
+        assert [event["rev"] for event in news["events"]] == [1, 2, 3][behind:]
+        assert [event for event in news["events"] if event["rev"] > 1] == pushed[
+            max(0, behind - 1) :
+        ]
+
+
 def test_an_unknown_board_is_refused(site: Site, browser: Browser) -> None:
     """There are no sockets of boards that are not there."""
     outbox = Outbox(CHANNEL)

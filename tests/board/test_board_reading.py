@@ -85,6 +85,20 @@ def test_events_come_in_parts(database: Database) -> None:
     assert reader.missed(9, 0) is None
 
 
+def test_news_are_bounded_and_in_order(database: Database) -> None:
+    """The newest fifty posts behind the revision, the oldest first, each with its thread."""
+    fill(database, 6, 9)
+    found = Reader(database).news("b", 20)
+    assert found is not None
+    assert found.board.revision == 60
+    assert [post.revision for _, post in found.posts] == list(range(21, 61))
+    assert all(thread.no == post.thread_no for thread, post in found.posts)
+    all_of_them = Reader(database).news("b", 0)
+    assert all_of_them is not None
+    assert [post.revision for _, post in all_of_them.posts] == list(range(11, 61))
+    assert Reader(database).news("zz", 0) is None
+
+
 def test_since_keeps_the_opening_post(database: Database) -> None:
     """A thread since a number is its opening post and what is newer."""
     fill(database, 1, 3)

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Route
 
 STATIC = Path(__file__).resolve().parents[2] / "board" / "static"
 
-_FEIGNED = """
+FEIGNED = """
 window.sockets = [];
 window.WebSocket = class extends EventTarget {
   static CONNECTING = 0; static OPEN = 1; static CLOSED = 3;
@@ -35,16 +35,21 @@ window.state = (name, interval) => states.push(interval ? `${name} ${interval}` 
 
 def prepare(page: Page, start: str) -> Page:
     """Opens an empty page of a host that has our modules, and runs `start` in it."""
-    page.route("http://board.test/**", _serve)
+    serve(page)
     page.clock.install()
     page.goto("http://board.test/")
     page.clock.pause_at("2100-01-01")
-    page.evaluate(f"() => {{ {_FEIGNED} }}")
+    page.evaluate(f"() => {{ {FEIGNED} }}")
     page.evaluate(f"async () => {{ {start} }}")
     return page
 
 
-def _serve(route: Route) -> None:
+def serve(page: Page) -> None:
+    """Lets the page find our modules at that host, and nothing else."""
+    page.route("http://board.test/**", _answer)
+
+
+def _answer(route: Route) -> None:
     name = route.request.url.rpartition("/")[2]
     if name:
         route.fulfill(path=STATIC / name, content_type="text/javascript")

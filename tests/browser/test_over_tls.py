@@ -36,7 +36,7 @@ def test_a_post_over_tls_appears_at_once(
     assert [socket.url.partition(":")[0] for socket in sockets] == ["wss"]
     reply(anna, "With a picture.", picture)
     arrived = bela.locator("#posts .post").nth(1)
-    expect(arrived).to_contain_text("With a picture.", timeout=5000)
+    expect(arrived).to_contain_text("With a picture.")
     expect(arrived.locator("a.pic img")).to_have_js_property("complete", True)
 
 
@@ -50,7 +50,7 @@ def test_a_browser_speaks_http2_for_pages_and_sockets(
     bela.goto(address)
     expect(bela.locator("#live")).to_have_text("Live")
     reply(anna, "Over a stream.")
-    expect(bela.locator("#posts .post").nth(1)).to_contain_text("Over a stream.", timeout=5000)
+    expect(bela.locator("#posts .post").nth(1)).to_contain_text("Over a stream.")
     spoken = "performance.getEntriesByType('navigation')[0].nextHopProtocol"
     assert bela.evaluate(spoken) == "h2"
     after = _connections(secure)

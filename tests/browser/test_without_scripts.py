@@ -6,6 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.samples import start_thread, texts
+from tests.browser.waiting import until
 from tests.stack import Stack
 
 
@@ -22,8 +23,7 @@ def test_a_thread_and_a_reply_with_a_picture(
     form.get_by_role("button", name="Post the reply").click()
     expect(page.locator("#posts .post")).to_have_count(2)
     assert page.url.startswith(address + "#p")
-    while page.locator(".pic.wait").count():
-        page.goto(address)
+    until(page, lambda: page.goto(address) and not page.locator(".pic.wait").count(), "pictures")
     assert texts(page) == ["Answered."]
     expect(page.locator("a.pic img")).to_have_count(2)
 

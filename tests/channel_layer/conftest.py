@@ -144,13 +144,13 @@ def roomy(request: pytest.FixtureRequest) -> Leases:
 
 @pytest.fixture(params=["memory", "blocking"])
 def short_lived(request: pytest.FixtureRequest) -> Iterator[Leases]:
-    """As `leases`, with memberships that last for a second."""
+    """As `leases`, with memberships that last for two seconds."""
     if request.param == "memory":
         clock = Clock()
-        yield Leases(memory_layer(clock, group_expiry=1), clock.pass_ms)
+        yield Leases(memory_layer(clock, group_expiry=2), clock.pass_ms)
         return
     settings: LayerSettings = request.getfixturevalue("settings")
-    layer = RedisLayer(replace(settings, group_expiry_s=1))
+    layer = RedisLayer(replace(settings, group_expiry_s=2))
     yield Leases(layer, lambda ms: time.sleep(ms / 1000))
     layer.close()
 

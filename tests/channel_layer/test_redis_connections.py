@@ -13,8 +13,8 @@ from channel_layer.redis_connections import Ask, RedisConnections
 
 @pytest.fixture
 def pool(redis_url: str) -> Iterator[redis.ConnectionPool]:
-    """What makes the connections; answers are awaited for 0.3 s."""
-    made = redis.ConnectionPool.from_url(redis_url, protocol=2, socket_timeout=0.3)
+    """What makes the connections; answers are awaited for a second."""
+    made = redis.ConnectionPool.from_url(redis_url, protocol=2, socket_timeout=1)
     yield made
     made.disconnect()
 
@@ -55,7 +55,7 @@ def test_one_connection_stays(connections: RedisConnections) -> None:
 def test_a_late_answer_is_nobodys(connections: RedisConnections) -> None:
     """An answer that comes after its time-out is not taken for the next command's."""
     with pytest.raises(redis.TimeoutError):
-        connections.ask(packed((b"BLPOP", b"nothing", b"0.5")), 1)
+        connections.ask(packed((b"BLPOP", b"nothing", b"2")), 1)
     assert connections.ask(packed((b"ECHO", b"next")), 1) == [b"next"]
 
 
@@ -70,12 +70,12 @@ def test_an_ended_connection_is_made_anew(connections: RedisConnections, redis_u
 def test_an_outage_may_last(redis_url: str) -> None:
     """However many attempts fail while the broker is away, the next one may succeed."""
     pool = redis.ConnectionPool.from_url(
-        redis_url, protocol=2, socket_timeout=0.05, max_connections=3
+        redis_url, protocol=2, socket_timeout=0.5, max_connections=3
     )
     connections = RedisConnections(pool)
     for _ in range(5):
         with pytest.raises(redis.TimeoutError):
-            connections.ask(packed((b"BLPOP", b"nothing", b"0.2")), 1)
+            connections.ask(packed((b"BLPOP", b"nothing", b"1")), 1)
     assert connections.ask(packed((b"ECHO", b"back")), 1) == [b"back"]
     connections.close()
 
@@ -101,16 +101,19 @@ def test_each_connection_is_greeted(pool: redis.ConnectionPool, redis_url: str) 
     connections.close()
 
 
-def test_each_call_has_its_own(connections: RedisConnections) -> None:
+def test_each_call_has_its_own(redis_url: str) -> None:
     """A call from another thread does not wait behind a blocking one."""
+    patient = redis.ConnectionPool.from_url(redis_url, protocol=2, socket_timeout=60)
+    connections = RedisConnections(patient)
     answers = []
     key = os.urandom(8).hex().encode("ascii")
-    wait = packed((b"BLPOP", key, b"0.25"))
+    wait = packed((b"BLPOP", key, b"30"))
     waiting = threading.Thread(target=lambda: answers.extend(connections.ask(wait, 1)))
     waiting.start()
     connections.ask(packed((b"RPUSH", key, b"x")), 1)
     waiting.join()
     assert answers == [[key, b"x"]]
+    connections.close()
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")

@@ -15,9 +15,20 @@ from channel_layer.redis_protocol import RedisProtocol
 
 
 class Wire(StringTransport):
-    """Tells its protocol at once that it was cut."""
+    """Tells its protocol at once that it was cut; takes `room` bytes at once, then none."""
 
     protocol: Any = None
+    room = 10**6
+
+    def writeSomeData(self, data: bytes) -> int:  # noqa: N802
+        taken = data[: self.room]
+        self.room -= len(taken)
+        self.write(taken)
+        return len(taken)
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: N802
+        super().registerProducer(producer, streaming)
+        producer.resumeProducing()
 
     def abortConnection(self) -> None:  # noqa: N802
         super().abortConnection()
@@ -45,6 +56,24 @@ def came(deferred: Deferred[Any]) -> list[Any]:
     results: list[Any] = []
     deferred.addCallbacks(results.append, lambda failure: results.append(failure.value))
     return results
+
+
+def test_what_the_kernel_does_not_take_is_sent_in_order(protocol: RedisProtocol) -> None:
+    """Behind it all commands wait until the transport holds nothing; then they go straight."""
+    wire = protocol.transport
+    wire.room = 3
+    for commands in (b"ab", b"cd", b"ef"):
+        protocol.ask(commands, 1)
+    assert wire.value() == b"abcd"
+    wire.producer.resumeProducing()
+    assert wire.value() == b"abcdef"
+    protocol.ask(b"gh", 1)
+    assert wire.value() == b"abcdef"
+    wire.producer.resumeProducing()
+    wire.producer.resumeProducing()
+    wire.room = 10
+    protocol.ask(b"ij", 1)
+    assert wire.value() == b"abcdefghij"
 
 
 def test_answers_in_pieces(protocol: RedisProtocol) -> None:

@@ -30,8 +30,8 @@ def test_a_waiting_take_wakes(
     wait_for(lambda: blocked(broker, settings.prefix) == 1)
     begun = time.monotonic()
     blocking.perform([Send("more", b"x")])
-    assert [entry.payload for entry in taking.result(5)] == [b"x"]
-    assert time.monotonic() - begun < 2
+    assert [entry.payload for entry in taking.result(30)] == [b"x"]
+    assert time.monotonic() - begun < 8, "no sooner than without a word"
     other.close()
 
 
@@ -39,7 +39,7 @@ def test_a_wait_outlasts_the_client_defaults(blocking: RedisLayer) -> None:
     """A take that waits longer than the client's usual 5 s ends in order, with nothing."""
     begun = time.monotonic()
     assert blocking.take("w", ["nothing"], 1, 5_500) == ()
-    assert 5.4 <= time.monotonic() - begun < 8
+    assert time.monotonic() - begun >= 5.4
 
 
 def test_one_message_wakes_one_reader(
@@ -78,7 +78,7 @@ def test_a_burst_wakes_more_than_one(
     ]
     wait_for(lambda: blocked(broker, settings.prefix) == 3)
     blocking.perform([Send("work", b"%d" % number) for number in range(3)])
-    assert sorted(take.result(5)[0].payload for take in takes) == [b"0", b"1", b"2"]
+    assert sorted(take.result(30)[0].payload for take in takes) == [b"0", b"1", b"2"]
     for layer in layers:
         layer.close()
 
@@ -94,7 +94,7 @@ def test_an_idle_take_asks_rarely(
     taking = pool.submit(other.take, "w", ["nothing"], 1, 3_000)
     wait_for(lambda: blocked(broker, settings.prefix) == 1)
     before = int(broker.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])
-    assert taking.result(10) == ()
+    assert taking.result(30) == ()
     after = int(broker.info("commandstats")["cmdstat_evalsha"]["calls"])
     assert after - before <= 2
     other.close()
@@ -105,7 +105,7 @@ def test_a_delayed_message_is_taken_when_due(blocking: RedisLayer, settings: Lay
     blocking.perform([Send("work", b"later", delay_ms=300)])
     begun = time.monotonic()
     assert [entry.payload for entry in blocking.take("w", ["work"], 1, 10_000)] == [b"later"]
-    assert 0.29 <= time.monotonic() - begun < 3
+    assert 0.29 <= time.monotonic() - begun < 8, "no sooner than without its time"
 
 
 def test_a_delay_reaches_workers_that_wait_already(
@@ -119,7 +119,7 @@ def test_a_delay_reaches_workers_that_wait_already(
     taking = pool.submit(other.take, "w", ["work"], 1, 10_000)
     wait_for(lambda: blocked(broker, settings.prefix) == 1)
     blocking.perform([Send("work", b"later", delay_ms=200)])
-    assert [entry.payload for entry in taking.result(5)] == [b"later"]
+    assert [entry.payload for entry in taking.result(30)] == [b"later"]
     other.close()
 
 
@@ -137,11 +137,11 @@ def test_unblocking(
         waiting = pool.submit(call)
         wait_for(lambda: blocked(broker, settings.prefix) == 1)
         blocking.unblock()
-        assert waiting.result(5) in ((), (None, None))
+        assert waiting.result(30) in ((), (None, None))
     blocking.unblock()
     begun = time.monotonic()
     assert blocking.take("w", ["nothing"], 1, 10_000) == ()
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 8, "it waited all the same"
 
 
 def test_a_blocking_receive(
@@ -156,7 +156,7 @@ def test_a_blocking_receive(
     wait_for(lambda: blocked(broker, settings.prefix) == 1)
     blocking.group_add("g", "P!one")
     blocking.send_group("g", {"n": 1})
-    assert receiving.result(5) == ("P!one", {"n": 1})
+    assert receiving.result(30) == ("P!one", {"n": 1})
     other.close()
 
 
@@ -173,7 +173,7 @@ def test_a_body_that_still_comes(
     reading = pool.submit(other.read_body, body, 10_000)
     wait_for(lambda: blocked(broker, settings.prefix) == 1)
     blocking.perform([Send(body, codec.encode(BodyChunk(b"b")))])
-    assert reading.result(5) == b"ab"
+    assert reading.result(30) == b"ab"
     other.close()
 
 
@@ -194,7 +194,7 @@ def test_an_abandoned_list_is_woken_by_reclaim(
     pipe.execute()
     assert not taking.done()
     blocking.reclaim(wake=["work", "none"])
-    assert [(e.payload, e.kind) for e in taking.result(5)] == [(b"x", Kind.MESSAGE)]
+    assert [(e.payload, e.kind) for e in taking.result(30)] == [(b"x", Kind.MESSAGE)]
     other.close()
 
 

@@ -26,6 +26,12 @@ from tests.interface_server.ws_cases import CHANNEL, sends
 LIMITS = SessionLimits(connect_timeout_s=5, event_timeout_s=100, queue_frames=4, queue_bytes=64)
 EXAMPLES, STEPS = 25, 40
 
+CAUSES = {
+    *("websocket_slow_reader", "websocket_event_timeout", "websocket_event_dead"),
+    "websocket_event_too_large",
+}
+"""The lines that say why a socket ended."""
+
 SELDOM = st.sampled_from([False, False, False, True])
 """What ends a life, or most of it, happens in one of four cases, so that lives are long."""
 
@@ -59,6 +65,7 @@ class SocketLife(RuleBasedStateMachine):
         self.frames: list[str] = []
         self.did: list[str] = []
         self.is_connected, self.is_accepted, self.is_reaped = True, False, False
+        self.has_failed = False
         self.disconnects = 0
         self.ending: int | None = None
         self.feed(step.Started(WsConnect(CHANNEL, "/p", subprotocols=("chat",))))
@@ -82,9 +89,17 @@ class SocketLife(RuleBasedStateMachine):
             elif isinstance(action, step.Write | step.Close):
                 assert self.is_accepted
                 assert self.is_connected
-                assert "Close" not in self.did
+                assert not self.is_ending
+            elif isinstance(action, step.Report) and action.event in CAUSES:
+                assert self.is_connected, "a cause behind the end"
+                assert not self.is_ending, "a second cause"
             self.did.append(name)
         assert self.session.deadline is None or "End" not in self.did
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether this server ends the connection, for whatever cause."""
+        return self.has_failed or "Close" in self.did
 
     @property
     def may_fly(self) -> bool:
@@ -208,6 +223,14 @@ class SocketLife(RuleBasedStateMachine):
     def overflow(self) -> None:
         """The peer does not read."""
         self.feed(step.Overflowed())
+
+    @precondition(lambda self: self.is_accepted and self.is_connected)
+    @rule(is_so=SELDOM)
+    def peer_fails(self, is_so: bool) -> None:
+        """The peer breaks a rule, or is silent."""
+        if is_so:
+            self.has_failed = True
+            self.feed(step.PeerFailed())
 
     @precondition(lambda self: self.is_connected)
     @rule(code=st.sampled_from([1001, 1005, 1006]), is_so=SELDOM)

@@ -23,7 +23,8 @@ def test_a_head_means_the_same_each_time(more: bytes, is_kept: bool) -> None:
     """It is kept when it is short, without secrets and without a body."""
     memory, raw = HeadMemory(100), PROBE % (b"a", more)
     first, second = memory.read(raw), memory.read(bytes(bytearray(raw)))
-    assert first == second == parse_head(raw, 100)
+    assert first == second
+    assert first._replace(part=None) == parse_head(raw, 100)
     assert (first is second) is is_kept
 
 

@@ -188,7 +188,7 @@ async def test_a_client_that_leaves_is_told_to_workers_where_asked_for(is_sent: 
 @ensureDeferred
 async def test_a_slow_head_gets_408_and_an_idle_connection_ends_silently() -> None:
     """Each wait has its end; a late head is counted and has its line in the log."""
-    async with serving(page, head_timeout_s=0.1, idle_timeout_s=0.3) as (site, connect):
+    async with serving(page, head_timeout_s=0.1, idle_timeout_s=1.0) as (site, connect):
         client = await connect()
         with structlog.testing.capture_logs() as lines:
             assert (await client.ask(GET[:-1])).status == 408

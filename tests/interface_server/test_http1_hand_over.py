@@ -19,7 +19,7 @@ async def test_a_handshake_is_handed_on_with_its_bytes() -> None:
     """The protocol behind the gateway gets head, rest and every byte from then on."""
     shake = b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\n"
     shake += b"Upgrade: WebSocket\r\nSec-WebSocket-Key: k\r\n\r\n"
-    async with serving(page, idle_timeout_s=0.2) as (site, connect):
+    async with serving(page, idle_timeout_s=1.0) as (site, connect):
         client = await connect()
         client.send(GET + shake + b"early")
         assert (await client.response()).body == b"GET /a"
@@ -27,7 +27,7 @@ async def test_a_handshake_is_handed_on_with_its_bytes() -> None:
         assert site.upgrades == [(shake, b"early")]
         assert site.parts.connection_count == 0
         waited = site.until(lambda: False)
-        reactor.callLater(0.4, waited.callback, None)
+        reactor.callLater(1.5, waited.callback, None)
         await waited
         client.send(b"late")
         await client.until(lambda: client.received == b"echo:earlyecho:late")

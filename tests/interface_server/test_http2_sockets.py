@@ -28,8 +28,7 @@ Start = Callable[..., ToyWorker]
 @pytest.fixture(scope="module")
 def h2_server(redis_url: str) -> Iterator[ServerProcess]:
     """One server that speaks HTTP/2 without TLS."""
-    bounds = ("--max-socket-output", "256k", "--ping-interval", "0.2", "--ping-timeout", "0.4")
-    running = ServerProcess(redis_url, PREFIX, "--h2c", *bounds)
+    running = ServerProcess(redis_url, PREFIX, "--h2c", "--max-socket-output", "256k")
     yield running
     assert running.part.stop() == 0
 
@@ -104,9 +103,14 @@ def test_sockets_and_pages_share_a_connection(h2_worker: Start, wire: H2Sockets)
     wire.until(lambda: second in wire.ended)
 
 
-def test_pings_are_answered_over_http2(h2_worker: Start, wire: H2Sockets) -> None:
+def test_pings_are_answered_over_http2(
+    h2_worker: Start, redis_url: str, started: ExitStack
+) -> None:
     """A client that answers stays; one that does not is cut, and its connection with it not."""
     h2_worker()
+    pings_often = ("--ping-interval", "0.5", "--ping-timeout", "3")
+    wire = H2Sockets(start_server(started, redis_url, PREFIX, "--h2c", *pings_often).address)
+    started.callback(wire.leave)
     alive, silent = wire.open("/1"), wire.open("/2")
     pings = wire.frames[alive]
     del wire.sockets[silent]
@@ -147,7 +151,8 @@ def test_a_socket_whose_window_is_shut_is_closed_alone(
     stream = wire.open("/slow")
     wire.gives_window = False
     wire.say(stream, "go")
-    worker.wait_for(lambda seen: bool(seen.of("websocket.disconnect")))
+    worker.wait_for(lambda seen: bool(seen.of("websocket.disconnect")), 30)
+    assert worker.of("websocket.disconnect")[0]["code"] == 1013
     wire.gives_window = True
     assert wire.get("/healthz") == 200
     wire.leave()

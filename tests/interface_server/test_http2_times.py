@@ -52,7 +52,7 @@ async def test_slow_frames_have_the_time_of_a_head(start: Callable[[H2Client], b
 @ensureDeferred
 async def test_an_idle_connection_is_ended() -> None:
     """After --idle-timeout, without an error; a request in hand keeps it open."""
-    async with serving_h2(never, idle_timeout_s=0.2) as (site, connect):
+    async with serving_h2(never, idle_timeout_s=1.0) as (site, connect):
         client, busy = await connect(), await connect()
         stream = busy.ask(fields())
         assert await client.goaway() == 0

@@ -11,7 +11,7 @@ from interface_server.http_messages import (
     parse_head,
 )
 from interface_server.proxies import Peer
-from interface_server.request_message import http_request
+from interface_server.request_message import packed_request
 from shared import codec
 
 
@@ -165,8 +165,11 @@ def test_no_bytes_stop_the_parser(line: bytes, field: bytes) -> None:
         understood = parse_head(raw, 100)
     except RequestRefused:
         return
-    message = http_request(understood, Peer(("127.0.0.1", 1)), "c!1", "id")
-    assert codec.decode_http_request(codec.encode(message)) == message
+    message = codec.decode_http_request(
+        packed_request(understood, Peer(("127.0.0.1", 1)), "c!1", "id")
+    )
+    assert message.path == understood.path
+    assert message.headers == understood.headers
 
 
 @given(st.integers(0, 60))

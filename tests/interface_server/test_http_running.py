@@ -173,6 +173,7 @@ async def test_a_stream_that_stops_is_cut_after_the_time_for_an_answer() -> None
     async with serving(begin, http_timeout_s=0.3) as (site, connect):
         client = await connect()
         client.send(GET)
+        await site.until(lambda: len(site.requests) == 1)
         for chunk in (b"two", b"three", b"four"):
             await deferLater(reactor, 0.2)  # type: ignore[arg-type]
             site.reply(site.requests[0], {"content": chunk, "more_content": True})
@@ -187,11 +188,15 @@ async def test_a_stream_that_stops_is_cut_after_the_time_for_an_answer() -> None
 @ensureDeferred
 async def test_a_stream_behind_later_has_no_deadline() -> None:
     """Server-sent events may be silent for as long as they like."""
-    async with serving(begin, http_timeout_s=0.1) as (site, connect):
+
+    def begin_for_long(site: Site, request: HttpRequest) -> None:
+        begin(site, request)
+        site.receipt(request, "done", later=True)
+
+    async with serving(begin_for_long, http_timeout_s=0.1) as (site, connect):
         client = await connect()
         client.send(GET)
         await client.until(lambda: b"one" in client.received)
-        site.receipt(site.requests[0], "done", later=True)
         await deferLater(reactor, 0.3)  # type: ignore[arg-type]
         site.reply(site.requests[0], {"content": b"end"})
         assert (await client.response()).body == b"oneend"

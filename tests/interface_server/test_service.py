@@ -222,14 +222,14 @@ def test_a_flood_is_slowed_by_tcp_and_loses_nothing(
     started: ExitStack, redis_url: str, prefix: str
 ) -> None:
     """While nobody works the peer cannot send on, its pongs are not missed, nothing is lost."""
-    options = ("--socket-queue-frames", "16", "--ping-interval", "0.5", "--ping-timeout", "0.5")
+    options = ("--socket-queue-frames", "16", "--ping-interval", "0.5", "--ping-timeout", "3")
     server = start_server(started, redis_url, prefix, *options)
     first = start_worker(started, redis_url, prefix, HANDLERS)
 
     async def flood(client: websockets.ClientConnection) -> int:
         for number in range(10_000):
             try:
-                await asyncio.wait_for(client.send(f"{number:060000}"), 2.0)
+                await asyncio.wait_for(client.send(f"{number:060000}"), 5.0)
             except TimeoutError:
                 return number + 1  # it waits in the client's own buffer
         raise AssertionError("600 MB were taken")

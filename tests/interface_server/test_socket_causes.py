@@ -28,11 +28,16 @@ from tests.interface_server.real_server import (
 pytestmark = pytest.mark.system
 
 PREFIX = "socketcauses"
-OPTIONS = (
-    *("--h2c", "--ping-interval", "0.3", "--ping-timeout", "0.5", "--max-message", "1000"),
-    *("--websocket-connect-timeout", "0.4", "--websocket-event-timeout", "0.4"),
-    *("--max-socket-output", "256k"),
-)
+OPTIONS = ("--h2c", "--max-message", "1000", "--max-socket-output", "256k")
+SHORT = {
+    "connect_timeout": ("--websocket-connect-timeout", "0.4"),
+    "event_timeout": ("--websocket-event-timeout", "0.4"),
+    "ping_timeout": ("--ping-interval", "0.3", "--ping-timeout", "0.5"),
+}
+"""The times that are a cause: each is short on a server of its own, so that on a busy machine none
+ends a socket that another cause was to end."""
+
+PATIENT = ("--websocket-connect-timeout", "60")
 LARGE = "x" * 900_000
 
 ELSEWHERE = {
@@ -68,19 +73,31 @@ def received(message: dict[str, Any], _: Entry) -> list[Operation]:
     return [reply(message, text=LARGE) for _ in range(12)] if text == "flood" else []
 
 
+HANDLERS = {
+    "websocket.connect": connected,
+    "websocket.receive": received,
+    "websocket.disconnect": nothing,
+}
+
+Houses = Callable[[str], ServerProcess]
+
+
 @pytest.fixture(scope="module")
-def house(redis_url: str) -> Iterator[ServerProcess]:
-    """A server for both protocols and a worker."""
+def houses(redis_url: str) -> Iterator[Houses]:
+    """The server on which a cause can come, for both protocols; one worker serves all of them."""
     with ExitStack() as started:
-        server = start_server(started, redis_url, PREFIX, *OPTIONS)
-        handlers = {
-            "websocket.connect": connected,
-            "websocket.receive": received,
-            "websocket.disconnect": nothing,
-        }
-        worker = Silent(redis_url, PREFIX, handlers)
+        worker = Silent(redis_url, PREFIX, HANDLERS)
         started.callback(worker.stop)
-        yield server
+        running: dict[tuple[str, ...], ServerProcess] = {}
+
+        def house(cause: str) -> ServerProcess:
+            options = SHORT.get(cause, ())
+            if options not in running:
+                given = (*OPTIONS, *(() if cause == "connect_timeout" else PATIENT), *options)
+                running[options] = start_server(started, redis_url, PREFIX, *given)
+            return running[options]
+
+        yield house
 
 
 class OverHttp1:
@@ -170,12 +187,18 @@ def counted(server: ServerProcess) -> dict[str, float]:
     }
 
 
+def lines(server: ServerProcess, path: str) -> list[str]:
+    """What the log told of a path's socket beside the access log."""
+    return [line for line in server.log.splitlines() if f"path={path} " in line]
+
+
 @pytest.mark.parametrize("over", [OverHttp1, OverHttp2])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.cause)
 def test_an_end_is_counted_and_told_once(
-    started: ExitStack, house: ServerProcess, case: Case, over: Any
+    started: ExitStack, houses: Houses, case: Case, over: Any
 ) -> None:
     """One line of the access log, one of the log where this server ends it, one count."""
+    house = houses(case.cause)
     before = counted(house)
     path = f"/{over.__name__}/{case.cause}/{case.path}"
     client = over(house.address, path)
@@ -200,20 +223,37 @@ def test_an_end_is_counted_and_told_once(
     assert after[label] - before.get(label, 0) == 1
     client.leave()
     ends = [line for line in house.log.splitlines() if f"{event} {path} " in line]
-    told = [line for line in house.log.splitlines() if f"path={path} " in line]
+    told = lines(house, path)
     assert (len(ends), len(told)) == (1, case.lines), told
     assert all(case.cause in line and "request_id=" in line for line in told), told
+
+
+@pytest.mark.parametrize("over", [OverHttp1, OverHttp2])
+def test_an_event_that_runs_out_of_time_behind_the_end_is_no_second_cause(
+    started: ExitStack, houses: Houses, over: Any
+) -> None:
+    """It is counted; the log tells what ended the socket."""
+    house = houses("event_timeout")
+    path = f"/{over.__name__}/behind/websocket.receive_silent"
+
+    def overdue(said: dict[str, Any]) -> int:
+        return int(said["counters"].get("websocket_event_timeouts", 0))
+
+    before = overdue(house.health())
+    client = over(house.address, path)
+    started.callback(client.leave)
+    client.send(frame(TEXT, b"x") + frame(3))
+    house.wait_for_health(lambda said: overdue(said) == before + 1)
+    client.leave()
+    house.part.wait_for(rf"WebSocket DISCONNECT {path} .* 1002 protocol_error")
+    (told,) = lines(house, path)
+    assert "websocket_failed" in told
 
 
 def test_at_a_stop_sockets_of_both_protocols_are_told(started: ExitStack, redis_url: str) -> None:
     """Each has its line with 1012 and the cause."""
     server = start_server(started, redis_url, PREFIX + "stop", *OPTIONS)
-    handlers = {
-        "websocket.connect": connected,
-        "websocket.receive": received,
-        "websocket.disconnect": nothing,
-    }
-    worker = Silent(redis_url, PREFIX + "stop", handlers)
+    worker = Silent(redis_url, PREFIX + "stop", HANDLERS)
     started.callback(worker.stop)
     clients = [over(server.address, f"/{over.__name__}") for over in (OverHttp1, OverHttp2)]
     for client in clients:

@@ -30,7 +30,7 @@ from tests.interface_server.tls_site import Site, get, read_to_end, running_site
 def site(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One server for this file."""
     folder = tmp_path_factory.mktemp("site")
-    with running_site("tls-cert", redis_url, "tls-own", folder) as site:
+    with running_site("tls-cert", redis_url, "tls-own", folder, "--head-timeout", "2") as site:
         yield site
 
 
@@ -60,7 +60,7 @@ def test_a_handshake_must_end_in_time(site: Site) -> None:
         with site.connect_plainly() as client, contextlib.suppress(ConnectionError):
             client.sendall(sent)
             read_to_end(client)
-        assert 0.4 < time.monotonic() - began < 3
+        assert 1.9 < time.monotonic() - began < 9
 
 
 def test_a_stop_finishes_what_runs(site: Site, redis_url: str, started: ExitStack) -> None:

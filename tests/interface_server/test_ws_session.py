@@ -163,7 +163,7 @@ def test_an_event_that_nobody_handles_closes_the_socket_with_1013() -> None:
     session.feed(step.FrameCame("2"), 1.0)
     assert session.deadline == 101.0
     actions = session.feed(step.TimePassed(), 101.0)
-    assert kinds(actions) == ["Report", "Count", "Close"]
+    assert kinds(actions) == ["Count", "Report", "Close"]
     assert actions[2] == step.Close(1013, "event_timeout")
     (send,) = sends(session.feed(step.PeerGone(1013), 102.0))
     assert codec.decode_ws_disconnect(send.payload).order == 2
@@ -193,6 +193,50 @@ def test_a_reader_that_does_not_read_is_closed_with_1013() -> None:
     actions = new_session(State.OPEN).feed(step.Overflowed(), 1.0)
     assert kinds(actions) == ["Report", "Count", "Close"]
     assert actions[2] == step.Close(1013, "slow_reader")
+
+
+ENDS = [step.Overflowed(), step.Replied(WsReply(close=4000)), step.Stopped(), step.PeerFailed()]
+"""What brings an open socket to its closing."""
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: type(end).__name__)
+@pytest.mark.parametrize("is_gone", [False, True], ids=["closing", "gone"])
+@pytest.mark.parametrize("late", [step.TimePassed(), step.Refused(1, "too_large")], ids=repr)
+def test_what_comes_behind_the_cause_of_an_end_is_counted_and_not_told(
+    end: step.Input, is_gone: bool, late: step.Input
+) -> None:
+    """A socket has one cause: an event that is lost while it closes, or later, is no second one."""
+    session = new_session(State.OPEN)
+    session.feed(step.FrameCame("1"), 1.0)
+    session.feed(end, 2.0)
+    if is_gone:
+        session.feed(step.PeerGone(1006), 3.0)
+    actions = kinds(session.feed(late, 101.0))
+    assert actions == (["Count", "PlaceEvents"] if is_gone else ["Count"])
+
+
+@pytest.mark.parametrize("late", [step.TimePassed(), step.Refused(1, "too_large")], ids=repr)
+def test_an_event_that_is_lost_behind_its_peer_is_counted_and_not_told(late: step.Input) -> None:
+    """The peer's going is the cause; the disconnect follows."""
+    session = new_session(State.GONE)
+    assert kinds(session.feed(late, 101.0)) == ["Count", "PlaceEvents"]
+    assert session.state is State.LEAVING
+
+
+def test_a_peer_that_failed_is_written_nothing_more() -> None:
+    """Its wire closes by itself; what it sent before is handled, and its end is told once."""
+    session = new_session(State.OPEN)
+    session.feed(step.FrameCame("1"), 1.0)
+    session.feed(step.FrameCame("2"), 1.0)
+    assert session.feed(step.PeerFailed(), 1.0) == []
+    assert kinds(session.feed(step.Replied(WsReply(text="x", close=1000)), 1.0)) == ["Count"]
+    assert session.feed(step.Overflowed(), 1.0) == []
+    assert session.feed(step.PeerFailed(), 1.0) == []
+    (second,) = sends(session.feed(step.Receipted(1, DONE), 1.0))
+    assert codec.decode_ws_receive(second.payload).text == "2"
+    session.feed(step.Receipted(2, DONE), 1.0)
+    (end,) = sends(session.feed(step.PeerGone(1002), 1.0))
+    assert codec.decode_ws_disconnect(end.payload).code == 1002
 
 
 def test_a_stop_closes_open_sockets_with_1012_and_refuses_handshakes() -> None:

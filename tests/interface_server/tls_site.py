@@ -61,8 +61,10 @@ def flood_or_echo(message: dict[str, Any], entry: Entry) -> list[Operation]:
 
 
 @contextlib.contextmanager
-def running_site(kind: str, redis_url: str, prefix: str, folder: Path) -> Iterator[Site]:
-    """A server whose TLS is of that kind, `tls-cert` or `endpoint`, and its worker."""
+def running_site(
+    kind: str, redis_url: str, prefix: str, folder: Path, *given: str
+) -> Iterator[Site]:
+    """A server with TLS of that kind, `tls-cert` or `endpoint`, other options, and its worker."""
     authority = Authority(folder)
     (folder / "token").write_text("challenge")
     files = authority.issue(kind)
@@ -78,7 +80,7 @@ def running_site(kind: str, redis_url: str, prefix: str, folder: Path) -> Iterat
             started,
             redis_url,
             prefix,
-            *(*options, "--static", mounts[0], "--static", mounts[1], "--head-timeout", "0.5"),
+            *(*options, "--static", mounts[0], "--static", mounts[1], *given),
             *("--hsts", "3600", "--hsts-subdomains"),
         )
         redirects = server.part.wait_for(r"listens on (http://\S+)/")[1] if is_ours else ""

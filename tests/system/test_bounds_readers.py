@@ -135,13 +135,14 @@ def test_answers_that_nobody_reads(house: Stack) -> None:
     """Large answers to clients that do not read hold no worker, and are cut when it is enough."""
     server = house.server
     assert server is not None
-    # 4 MiB each is what the limit allows.
-    assert stall(house, 30) < 30 * 5 * KIB + 16 * KIB
+    held_kib = 30 * 4 * KIB  # what the limit allows
+    assert stall(house, 30) < held_kib + 46 * KIB
     after_one = memory_kib(server.pid)
     for _ in range(2):
-        assert stall(house, 30) < 30 * 5 * KIB + 16 * KIB
-    # What the next ones need is what the first ones gave back: nothing waits for a collection.
-    settles_at(server.pid, after_one + 5 * KIB)
+        assert stall(house, 30) < held_kib + 46 * KIB
+    # What the next ones need is what the first ones gave back: nothing waits for a collection. The
+    # heap finds its shape in the first rounds, up to 12 MiB more; then it stands.
+    settles_at(server.pid, after_one + held_kib // 4)
 
 
 def test_an_answer_that_is_read_slowly(house: Stack) -> None:

@@ -2,10 +2,8 @@
 
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.parts import ROOT, Part
-from tests.ports import unused_port
+from tests.ports import unused_port, wait_for_port
 from tests.stack import Stack
 
 pytestmark = pytest.mark.system
@@ -59,18 +57,6 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, st
             yield stack, f"127.0.0.1:{port}"
         finally:
             proxy.stop()
-
-
-def wait_for_port(port: int) -> None:
-    end = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            assert time.monotonic() < end
-            time.sleep(0.02)  # the fact lies in another process, which can only be asked
-        else:
-            return
 
 
 def test_pages_behind_nginx_know_who_asks(behind: tuple[Stack, str]) -> None:

