@@ -181,9 +181,9 @@ class Commits:
                 committed = flight.committed()
                 break
             except LayerUnavailable as error:
-                part.outage.wait(error)
                 # What the lost answer may have leased is found by `held`.
                 self.doubt()
+                part.outage.wait(error)
                 flight = self._sent(flight.handled, flight.back, is_repeated=True)
         figures = part.handling.figures
         after_s = flight.answered_s - flight.sent_s

@@ -9,35 +9,37 @@ _BATCHES_AT_HAND = 2
 _BUDGETS_AHEAD = 2
 """A worker keeps no more entries than it can handle in so many budgets."""
 
-_WORTH_OVERLAPPING = 16
-"""With so many units waiting there is a commit under way while they are handled. Fewer are handled
-and committed together with what was handled before: each commit costs server, broker and worker
-about as much as one request in all, and would carry few."""
-
 
 class Pace:
-    """A take asks for at most `batch` entries; a batch has `budget_s` to be handled in."""
+    """A batch is at most `batch` units, and as many as are handled in `budget_s`."""
 
     def __init__(self, batch: int, budget_s: float) -> None:
         self._batch = batch
+        self._worth = batch // 2
+        """Fewer units are no batch: each commit costs server, broker and worker together about as
+        much as a request, and those that carry few take from the cores what waiting would leave."""
         self._budget_s = budget_s
         self._most = batch
-        """Entries to have at hand, those that are under way to here included."""
+        """Entries to have at hand, those that are asked for included."""
         self._is_over = self._is_slow = False
 
     def wanted(self, waiting: int) -> int:
         """How many entries to take beside the `waiting` ones."""
-        return max(0, min(self._batch, self._most - waiting))
+        return max(0, self._most - waiting)
 
     def first(self, waiting: int, handled: int) -> int:
-        """How many of the `waiting` units to handle before the `handled` ones are committed.
+        """How many of the `waiting` units to handle before they and the `handled` are committed.
 
-        The rest is handled while that commit is under way. What is ready does not wait for
-        handlers that are slow.
+        What is handled does not wait for handlers that are slow.
         """
-        if waiting >= _WORTH_OVERLAPPING:
-            return 0 if handled else waiting // 2
-        return 0 if handled and self._is_over else waiting
+        is_ready = handled >= self._worth and waiting >= self._worth
+        if is_ready or (handled and self._is_over):
+            return 0
+        return min(waiting, max(0, self._batch - handled))
+
+    def meanwhile(self, waiting: int) -> int:
+        """How many of the `waiting` units to handle while a commit is under way."""
+        return min(waiting, self._batch)
 
     def ended(self, count: int, spent_s: float, last_s: float) -> None:
         """A batch ended after `count` units and `spent_s`, the last of them took `last_s`."""

@@ -119,7 +119,7 @@ class Worker:
         elif not waiting:
             self._take()
             return
-        self._handle(waiting)
+        self._handle(self._pace.meanwhile(waiting))
 
     def _recover(self) -> None:
         """Ask what this worker holds, where that is in doubt; nothing is under way."""

@@ -1,4 +1,8 @@
-"""What a worker does while a commit of its is under way, on a real broker."""
+"""What a worker does while a commit of its is under way, on a real broker.
+
+A worker with batches of 8 handles and commits the first 8, which brings 16 more. It handles 8 of
+these, and while they are committed the other 8.
+"""
 
 import threading
 
@@ -8,30 +12,36 @@ from channel_layer.answers import UnderWay
 from channel_layer.layer import Done
 from channel_layer.redis_blocking import RedisLayer
 from shared.errors import LayerUnavailable, StepRefused
-from tests.workers.crew import unheard
 from workers.routing import App, get, job
 from workers.web import Response
 
+BATCH = 8
+BEFORE = 2 * BATCH
+"""So many are handled before the second commit is sent."""
+
 
 class Held(RedisLayer):
-    """A layer whose first commit with something done is performed, and heard of when it may be.
+    """A layer whose second commit is heard of when it may be.
 
-    Where there is an `error`, that is heard in the place of its answer.
+    Where there is an `error`, that is heard in the place of its answer. It is performed at once,
+    or not at all.
     """
 
-    def __init__(self, settings, error=None):
+    def __init__(self, settings, error=None, *, is_performed=True):
         super().__init__(settings)
         self.error = error
+        self.is_performed = is_performed
         self.may_be_heard = threading.Event()
-        self.performed = threading.Event()
+        self.commits = 0
 
     def begin_commit(self, worker, done, *arguments, **named):
-        """As usual, but for the first."""
-        under_way = super().begin_commit(worker, done, *arguments, **named)
-        if not done or self.performed.is_set():
-            return under_way
-        committed = under_way.answer()
-        self.performed.set()
+        """As usual, but for the second with something done."""
+        self.commits += bool(done)
+        if not done or self.commits != 2:
+            return super().begin_commit(worker, done, *arguments, **named)
+        committed = None
+        if self.is_performed:
+            committed = super().begin_commit(worker, done, *arguments, **named).answer()
 
         def answer():
             assert self.may_be_heard.wait(10)
@@ -75,133 +85,113 @@ def numbers(count):
     return [f"/{number}" for number in range(count)]
 
 
-def test_handling_goes_on(crew, edge, layer_settings, pages, await_fact):
+@pytest.fixture
+def answered(edge):
+    """Gives the paths that requests on some reply channels were answered with."""
+    return lambda channels: [edge.response(channel)[0][2].decode() for channel in channels]
+
+
+def test_handling_goes_on(crew, edge, layer_settings, pages, await_fact, answered):
     """While a commit is not answered, what was taken before is handled; then that is committed."""
-    held = Held(layer_settings)
-    channels = [edge.request("GET", path) for path in numbers(16)]
-    crew.start("one", pages.app, held)
-    await_fact(lambda: len(pages.begun) == 16)
-    answers = [edge.response(channel)[0][2] for channel in channels[:8]]
+    held, paths = Held(layer_settings), numbers(BEFORE + BATCH)
+    channels = [edge.request("GET", path) for path in paths]
+    crew.start("one", pages.app, held, batch=BATCH)
+    await_fact(lambda: pages.begun == paths)
+    assert answered(channels[:BEFORE]) == paths[:BEFORE]
     assert edge.layer.take("test-edge", [edge.inbox], 100) == ()
     held.may_be_heard.set()
-    answers += [edge.response(channel)[0][2] for channel in channels[8:]]
-    assert [answer.decode() for answer in answers] == pages.begun == numbers(16)
+    assert answered(channels[BEFORE:]) == paths[BEFORE:]
+    assert pages.begun == paths
 
 
-@pytest.mark.parametrize("was_performed", [False, True])
-def test_lost_answer(crew, layer, layer_settings, await_fact, was_performed):
+@pytest.mark.parametrize("is_performed", [False, True])
+def test_lost_answer(crew, layer, layer_settings, await_fact, is_performed):
     """When an answer is lost, what was in it and what was handled meanwhile has its effect once."""
-    runs = []
+    runs, count = [], BEFORE + 2 * BATCH
 
     def run(message, outbox, _):
         runs.append(message["line"])
         outbox.send("test.seen", message)
 
-    class Lost(Held):
-        """A layer whose first commit is lost, or its answer."""
-
-        is_sent = was_performed
-
-        def begin_commit(self, worker, done, *arguments, **named):
-            """As usual, but for the first."""
-            if done and not self.is_sent:
-                self.is_sent = True
-                self.performed.set()
-                return unheard(LayerUnavailable("cut before it was sent"))
-            return super().begin_commit(worker, done, *arguments, **named)
-
-    lost = Lost(layer_settings, LayerUnavailable("the answer was lost"))
-    for line in range(16):
+    error = LayerUnavailable("the answer was lost")
+    held = Held(layer_settings, error, is_performed=is_performed)
+    for line in range(count):
         layer.send("test.run", {"line": line})
-    worker = crew.start("one", App([job("test.run", run)]), lost)
-    await_fact(lambda: len(runs) == 16)
-    lost.may_be_heard.set()
-    await_fact(lambda: layer.channel_statistics("test.seen")["messages_pending"] >= 16)
-    await_fact(lambda: not layer.held(worker.name))
-    seen = [layer.receive(["test.seen"])[1]["line"] for _ in range(16)]
-    assert sorted(seen) == sorted(runs) == list(range(16))
+    crew.start("one", App([job("test.run", run)]), held, batch=BATCH)
+    await_fact(lambda: len(runs) == BEFORE + BATCH)
+    held.may_be_heard.set()
+    await_fact(lambda: layer.channel_statistics("test.seen")["messages_pending"] >= count)
+    await_fact(lambda: not layer.held("one"))
+    seen = [layer.receive(["test.seen"])[1]["line"] for _ in range(count)]
+    assert sorted(seen) == sorted(runs) == list(range(count))
     assert layer.receive(["test.seen"]) == (None, None)
 
 
 @pytest.mark.parametrize("error", [None, LayerUnavailable("the answer was lost")])
-def test_stop(crew, edge, layer, layer_settings, pages, await_fact, error):
+def test_stop(crew, edge, layer, layer_settings, pages, await_fact, answered, error):
     """Who stops meanwhile ends what is in hand, hears of the commit, and gives back the rest."""
     held = Held(layer_settings, error)
-    paths = [*numbers(8), "/slow", *numbers(7)]
+    paths = [*numbers(BEFORE), "/slow", *numbers(2 * BATCH - 1)]
     channels = [edge.request("GET", path) for path in paths]
-    worker = crew.start("one", pages.app, held)
+    worker = crew.start("one", pages.app, held, batch=BATCH)
     await_fact(lambda: "/slow" in pages.begun)
+    assert len(layer.held("one")) == 2 * BATCH
     worker.stop()
     pages.may_end.set()
     held.may_be_heard.set()
     crew.stop()
-    assert pages.begun == paths[:9]
-    assert [edge.response(channel)[0][2].decode() for channel in channels[:9]] == paths[:9]
+    ended = BEFORE + 1
+    assert pages.begun == answered(channels[:ended]) == paths[:ended]
     assert edge.pending() == []
     assert layer.held("one") == ()
     taken = layer.take("other", ["http.request"], 99)
-    assert [(one.receipt, one.attempt) for one in taken] == [(one, 1) for one in channels[9:]]
+    assert [(one.receipt, one.attempt) for one in taken] == [(one, 1) for one in channels[ended:]]
     layer.commit("other", [Done(one.id) for one in taken])
 
 
-def test_refused(crew, edge, layer_settings, pages, await_fact, capsys):
+def test_refused(crew, edge, layer_settings, pages, await_fact, answered, capsys):
     """A refused commit is settled unit by unit, beside what was handled meanwhile."""
-
-    class Refusing(Held):
-        """A layer that refuses the first commit without performing it."""
-
-        def begin_commit(self, worker, done, *arguments, **named):
-            """As usual, but for the first."""
-            if not done or self.performed.is_set():
-                return RedisLayer.begin_commit(self, worker, done, *arguments, **named)
-            self.performed.set()
-            return UnderWay(self.may_be_heard.is_set, self.refusal)
-
-        def refusal(self):
-            """Never an answer."""
-            assert self.may_be_heard.wait(10)
-            raise StepRefused("ERR not together")
-
-    refusing = Refusing(layer_settings)
-    channels = [edge.request("GET", path) for path in numbers(16)]
-    crew.start("one", pages.app, refusing)
-    await_fact(lambda: len(pages.begun) == 16)
+    refusing = Held(layer_settings, StepRefused("ERR not together"), is_performed=False)
+    paths = numbers(BEFORE + 2 * BATCH)
+    channels = [edge.request("GET", path) for path in paths]
+    crew.start("one", pages.app, refusing, batch=BATCH)
+    await_fact(lambda: len(pages.begun) == BEFORE + BATCH)
     refusing.may_be_heard.set()
-    assert [edge.response(channel)[0][2].decode() for channel in channels] == numbers(16)
-    assert pages.begun == numbers(16)
+    assert answered(channels) == pages.begun == paths
     assert "commit_failed" not in capsys.readouterr().err
 
 
-def test_a_long_handler_meanwhile(crew, edge, layer_settings, pages, await_fact):
+def test_a_long_handler_meanwhile(crew, edge, layer, layer_settings, pages, await_fact, answered):
     """What a commit took that is under way goes to others when it would wait for a long handler."""
     held = Held(layer_settings)
-    paths = [*numbers(8), "/slow", *numbers(23)]
+    paths = [*numbers(BEFORE), "/slow", *numbers(2 * BATCH - 1)]
     channels = [edge.request("GET", path) for path in paths]
-    worker = crew.start("one", pages.app, held, batch=16)
+    worker = crew.start("one", pages.app, held, batch=BATCH)
     crew.watch(pages.app)
     await_fact(lambda: "/slow" in pages.begun)
-    assert len(edge.layer.held(worker.name)) == 24
-    others = [*channels[:8], *channels[9:]]
     held.may_be_heard.set()
-    await_fact(lambda: len(edge.layer.held(worker.name)) == 1)
+    await_fact(lambda: len(layer.held("one")) == 1)
     crew.start("two", pages.app)
-    for channel, path in zip(others, [*paths[:8], *paths[9:]], strict=True):
-        assert edge.response(channel)[0][2].decode() == path
+    slow = channels.pop(BEFORE)
+    paths.pop(BEFORE)
+    assert answered(channels) == paths
     assert worker.desk.in_hand() is not None
     pages.may_end.set()
-    assert edge.response(channels[8])[0][2] == b"/slow"
+    assert answered([slow]) == ["/slow"]
 
 
-def test_a_watchdog_waits_for_no_answer(crew, edge, layer_settings, pages, await_fact):
+def test_a_watchdog_waits_for_no_answer(crew, edge, layer_settings, pages, await_fact, answered):
     """While the answer is not here, what waits on the desk goes to others all the same."""
     held = Held(layer_settings)
-    paths = [*numbers(8), "/slow", *numbers(7)]
+    paths = [*numbers(BEFORE), "/slow", *numbers(BATCH - 1)]
     channels = [edge.request("GET", path) for path in paths]
-    crew.start("one", pages.app, held)
+    crew.start("one", pages.app, held, batch=BATCH)
     crew.watch(pages.app)
     await_fact(lambda: "/slow" in pages.begun)
     crew.start("two", pages.app)
-    assert [edge.response(one)[0][0] for one in (*channels[:8], *channels[9:])] == [200] * 15
+    slow = channels.pop(BEFORE)
+    paths.pop(BEFORE)
+    assert answered(channels) == paths
     pages.may_end.set()
     held.may_be_heard.set()
-    assert edge.response(channels[8])[0][0] == 200
+    assert answered([slow]) == ["/slow"]

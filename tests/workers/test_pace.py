@@ -10,22 +10,33 @@ def test_at_hand():
     pace = Pace(32, 0.005)
     assert [pace.wanted(waiting) for waiting in (0, 20, 40)] == [32, 12, 0]
     pace.ended(32, 0.001, 0.0001)
-    assert [pace.wanted(waiting) for waiting in (0, 20, 40, 64, 70)] == [32, 32, 24, 0, 0]
+    assert [pace.wanted(waiting) for waiting in (0, 32, 64, 70)] == [64, 32, 0, 0]
 
 
 @pytest.mark.parametrize(
-    ("waiting", "alone", "beside", "behind_slow"),
-    [(0, 0, 0, 0), (1, 1, 1, 0), (15, 15, 15, 0), (16, 8, 0, 0), (33, 16, 0, 0)],
+    ("waiting", "handled", "first"),
+    [
+        *((0, 0, 0), (1, 0, 1), (32, 0, 32), (33, 0, 32), (64, 0, 32)),
+        *((15, 16, 15), (16, 15, 16), (16, 16, 0), (32, 32, 0)),
+        *((5, 30, 2), (5, 32, 0), (30, 5, 27)),
+    ],
 )
-def test_first(waiting, alone, beside, behind_slow):
-    """Few are handled before a commit, of many what the time of a commit is not needed for.
+def test_first(waiting, handled, first):
+    """A commit carries up to a batch; half of one is enough where as much is left to handle."""
+    assert Pace(32, 0.005).first(waiting, handled) == first
 
-    What is handled already does not wait for slow handlers.
-    """
+
+@pytest.mark.parametrize(("waiting", "handled", "first"), [(5, 0, 5), (5, 1, 0), (32, 1, 0)])
+def test_first_behind_slow_ones(waiting, handled, first):
+    """What is handled already does not wait for slow handlers."""
     pace = Pace(32, 0.005)
-    assert (pace.first(waiting, 0), pace.first(waiting, 3)) == (alone, beside)
     pace.ended(4, 0.006, 0.002)
-    assert (pace.first(waiting, 0), pace.first(waiting, 3)) == (alone, behind_slow)
+    assert pace.first(waiting, handled) == first
+
+
+def test_meanwhile():
+    """While a commit is under way, up to a batch is handled."""
+    assert [Pace(32, 0.005).meanwhile(waiting) for waiting in (0, 32, 33)] == [0, 32, 32]
 
 
 def test_what_the_budget_is_enough_for():
