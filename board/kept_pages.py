@@ -61,10 +61,11 @@ def cut(text: str, marks: Marks) -> CutPage:
         if place % 2:
             places[part].append(place)
             pieces.append(b"")
+            digest.update(b"token " if part == marks.token else b"key ")
         else:
             pieces.append(part.encode())
-        # The length stands before each piece, so that no two ways to cut look alike.
-        digest.update(b"%d:" % len(pieces[-1]) + pieces[-1])
+            # The length stands before each piece, so that no two ways to cut look alike.
+            digest.update(b"%d:%b" % (len(pieces[-1]), pieces[-1]))
     tokens, form_keys = tuple(places[marks.token]), tuple(places[marks.form_key])
     return CutPage(tuple(pieces), tokens, form_keys, digest.hexdigest())
 
