@@ -114,7 +114,7 @@ class Guard:
         return (*headers, ("set-cookie", _cookie(visitor, request.scheme == "https")))
 
     def _signed(self, cookie: str) -> str:
-        """What `self._signer` makes of a cookie, in a tenth of its time; a test compares them."""
+        """What `self._signer` takes for its own, made in a tenth of the time it would take."""
         payload = urlsafe_b64encode(b'"%s"' % cookie.encode("ascii")).rstrip(b"=")
         signature = hmac.digest(self._signing_key, payload, "sha1")
         return (payload + b"." + urlsafe_b64encode(signature).rstrip(b"=")).decode("ascii")

@@ -7,10 +7,11 @@ gets nothing where the page was made at another one. Pure but for its lock.
 import re
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from threading import Lock
 
+from board.gzipping import deflated, gzipped, stored
 from board.records import Stamp
 
 _OVERHEAD_BYTES = 1000
@@ -29,26 +30,41 @@ class Marks:
 class CutPage:
     """A page in pieces, UTF-8; `tokens` and `form_keys` are where in them a reader's own go.
 
-    `tag` is a digest of everything else, so equal tags are equal pages.
+    `tag` is a digest of everything else, so equal tags are equal pages. `blocks` are the pieces
+    compressed, empty for a page that only one reader gets.
     """
 
     pieces: tuple[bytes, ...]
     tokens: tuple[int, ...]
     form_keys: tuple[int, ...]
     tag: str
+    blocks: tuple[bytes, ...] = ()
 
     def filled(self, token: str, form_key: str) -> bytes:
         """The page for one reader."""
-        pieces = list(self.pieces)
-        for places, own in ((self.tokens, token.encode()), (self.form_keys, form_key.encode())):
-            for place in places:
-                pieces[place] = own
-        return b"".join(pieces)
+        return b"".join(self._with(self.pieces, token.encode(), form_key.encode()))
+
+    def compressed(self) -> "CutPage":
+        """The same page with its `blocks`."""
+        return replace(self, blocks=tuple(map(deflated, self.pieces)))
+
+    def gzipped(self, token: str, form_key: str) -> bytes:
+        """The page for one reader as gzip, out of its `blocks`."""
+        own, key = token.encode(), form_key.encode()
+        plain = self._with(self.pieces, own, key)
+        return gzipped(plain, self._with(self.blocks, stored(own), stored(key)))
 
     @property
     def size_bytes(self) -> int:
         """What keeping it takes, roughly."""
-        return sum(map(len, self.pieces)) + _OVERHEAD_BYTES
+        return sum(map(len, self.pieces)) + sum(map(len, self.blocks)) + _OVERHEAD_BYTES
+
+    def _with(self, pieces: tuple[bytes, ...], token: bytes, form_key: bytes) -> list[bytes]:
+        filled = list(pieces)
+        for places, own in ((self.tokens, token), (self.form_keys, form_key)):
+            for place in places:
+                filled[place] = own
+        return filled
 
 
 def cut(text: str, marks: Marks) -> CutPage:

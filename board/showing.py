@@ -10,6 +10,7 @@ from collections.abc import Hashable
 
 from board.forms import Forms, FormState, new_form_key
 from board.guarding import Guard
+from board.gzipping import accepts_gzip
 from board.kept_pages import CutPage, KeptPages, Marks, cut
 from board.model import page_count
 from board.presenting import Presenter
@@ -84,6 +85,7 @@ class Shown:
         form: FormState,
     ) -> Response:
         if name is not None:
+            made = made.compressed()
             self._kept.keep(name, records.stamp, made)
         return self._answer(request, made, form)
 
@@ -96,7 +98,11 @@ class Shown:
             # A new cookie makes the forms of an older page worthless.
             if not visitor.is_new and tag in _tags(request):
                 return Response(b"", 304, headers, compress=True)
-        content = page.filled(visitor.token, form.key or new_form_key())
+        token, key = visitor.token, form.key or new_form_key()
+        if page.blocks and accepts_gzip(request.headers.get("accept-encoding") or ""):
+            coded = (*headers, ("content-encoding", "gzip"), ("vary", "accept-encoding"))
+            return Response(page.gzipped(token, key), form.status, coded)
+        content = page.filled(token, key)
         # The one secret in it is masked, so its size may be seen.
         return Response(content, form.status, headers, compress=True)
 

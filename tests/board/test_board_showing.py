@@ -1,5 +1,6 @@
 """Pages from memory are the pages of the database: never older, whoever changed it, and cheap."""
 
+import gzip
 import random
 import re
 import sqlite3
@@ -230,3 +231,21 @@ def test_a_board_set_back_is_told_by_its_time(sites: list[Site]) -> None:
         connection.execute(update(tables.thread).values(title="Of the backup"))
         connection.execute(update(tables.board).values(modified_ms=2000))
     assert without_own(browser.get("/")) == without_own(bare.get("/"))
+
+
+def test_a_compressed_page_is_the_same_page(site: Site) -> None:
+    """Who takes gzip gets the same page compressed, made and kept; a refused form never is."""
+    site.store.start_thread(new_post("k", "ö 中 😀"))
+    browser = Browser(site)
+    plain = without_own(browser.get("/b/"))
+    for _ in range(2):
+        packed = browser.get("/", accept_encoding="gzip, br")
+        assert (packed.header("content-encoding"), packed.header("vary")) == (
+            "gzip",
+            "accept-encoding",
+        )
+        assert packed.header("x-compress") is None
+        response = replace(packed.response, content=gzip.decompress(packed.response.content))  # type: ignore[arg-type]
+        assert without_own(Page(response, packed.outbox)) == plain
+    refused = browser.post("/b/post", {"title": "T"}, accept_encoding="gzip")
+    assert (refused.header("content-encoding"), refused.header("x-compress")) == (None, "yes")
