@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from board.guarding import Guard, Visitor
+from board.guarding import Guard
+from board.kept_pages import Marks
 from board.model import Draft, Problem, draft
 from board.records import Posted
 from board.views import FormView
@@ -65,9 +66,12 @@ class Forms:
         return FormState(written, upload, key, () if refusal is None else (refusal,))
 
     def view(
-        self, visitor: Visitor, form: FormState, action: str, kind: Literal["thread", "reply"]
+        self, form: FormState, marks: Marks, action: str, kind: Literal["thread", "reply"]
     ) -> FormView:
-        """The form as the templates show it; of several problems with a field the first."""
+        """The form as the templates show it; of several problems with a field the first.
+
+        The token and a fresh form's key are marks: each reader's own come into the finished page.
+        """
         errors: dict[str, str] = {}
         for problem in form.problems:
             errors.setdefault(problem.field, problem.message)
@@ -75,8 +79,8 @@ class Forms:
         return FormView(
             action=action,
             kind=kind,
-            csrf_token=visitor.token,
-            form_key=form.key or new_form_key(),
+            csrf_token=marks.token,
+            form_key=form.key or marks.form_key,
             values=MappingProxyType(
                 {"title": written.title, "name": written.name, "body": written.body}
             ),

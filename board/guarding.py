@@ -3,12 +3,15 @@
 Knows no accounts and keeps nothing about a reader beyond one random cookie.
 """
 
+import hmac
 import os
 import re
 import secrets
 import tempfile
 from base64 import b64decode, urlsafe_b64encode
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +19,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from board.model import Problem
 from board.settings import BoardSettings
+from shared.messages import Headers, check_headers
 from workers.forms import Form
 from workers.web import Request, Response
 
@@ -31,11 +35,21 @@ _OVER_TLS = ("https", "wss")
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The random value of a browser's cookie and the token that its forms carry."""
+    """The random value of a browser's cookie, and the same signed by this site."""
 
     cookie: str
-    token: str
+    signed: str
     is_new: bool
+
+    @property
+    def token(self) -> str:
+        """The token that a form carries; each look gives other letters for the same."""
+        return masked(self.signed)
+
+    @property
+    def tag(self) -> str:
+        """A digest that differs between browsers and tells nothing of them."""
+        return blake2b(self.signed.encode("ascii"), digest_size=8).hexdigest()
 
 
 class Guard:
@@ -43,7 +57,9 @@ class Guard:
 
     def __init__(self, secret: str, media_url: str) -> None:
         self._signer = URLSafeSerializer(secret, salt="board.form")
+        self._signing_key = self._signer.make_signer("board.form").derive_key()
         origin = urlsplit(media_url)
+        self._common = lru_cache(maxsize=64)(self._common_headers)
         self._media_source = f"{origin.scheme}://{origin.netloc}" if origin.netloc else ""
 
     def visitor(self, request: Request) -> Visitor:
@@ -52,9 +68,7 @@ class Guard:
         is_new = not _COOKIE_VALUE.fullmatch(cookie)
         if is_new:
             cookie = secrets.token_urlsafe(24)
-        token = self._signer.dumps(cookie)
-        assert isinstance(token, str)
-        return Visitor(cookie, masked(token), is_new)
+        return Visitor(cookie, self._signed(cookie), is_new)
 
     def problem(self, request: Request, form: Form) -> Problem | None:
         """Why this form may not be taken, None when it comes from one of our own pages."""
@@ -83,24 +97,31 @@ class Guard:
         The cookie is Lax: a Strict one stays away when a link on another site leads here, and
         the new one given then would spoil the forms of all tabs already open.
         """
-        host = "" if request is None else request.host
-        headers = (
-            *response.headers,
-            ("content-security-policy", self._policy(host)),
-            ("x-content-type-options", "nosniff"),
-            ("referrer-policy", "same-origin"),
-            ("cache-control", "no-cache, private"),
-        )
+        headers = (*response.headers, *self.headers(request, visitor))
         # The one secret in a page is masked, so its size may be seen.
-        response = replace(response, headers=headers, content_type="", compress=True)
+        return Response(response.content, response.status, headers, "", compress=True)
+
+    def headers(self, request: Request | None, visitor: Visitor | None) -> Headers:
+        """What `page` adds, for an answer that is made with it at once."""
+        headers = self._common("" if request is None else request.host)
         if visitor is None or not visitor.is_new or request is None:
-            return response
-        return response.set_cookie(
-            COOKIE,
-            visitor.cookie,
-            max_age_s=COOKIE_AGE_S,
-            same_site="Lax",
-            secure=request.scheme == "https",
+            return headers
+        return (*headers, (b"set-cookie", _cookie(visitor, request.scheme == "https").encode()))
+
+    def _signed(self, cookie: str) -> str:
+        """What `self._signer` takes for its own, made in a tenth of the time it would take."""
+        payload = urlsafe_b64encode(b'"%s"' % cookie.encode("ascii")).rstrip(b"=")
+        signature = hmac.digest(self._signing_key, payload, "sha1")
+        return (payload + b"." + urlsafe_b64encode(signature).rstrip(b"=")).decode("ascii")
+
+    def _common_headers(self, host: str) -> Headers:
+        return check_headers(
+            (
+                (b"content-security-policy", self._policy(host).encode()),
+                (b"x-content-type-options", b"nosniff"),
+                (b"referrer-policy", b"same-origin"),
+                (b"cache-control", b"no-cache, private"),
+            )
         )
 
     def _policy(self, host: str) -> str:
@@ -112,6 +133,11 @@ class Guard:
             f"img-src 'self' blob:{media}; connect-src 'self'{sockets}; manifest-src 'self'; "
             "worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         )
+
+
+def _cookie(visitor: Visitor, secure: bool) -> str:
+    given = f"{COOKIE}={visitor.cookie}; Path=/; SameSite=Lax; Max-Age={COOKIE_AGE_S}; HttpOnly"
+    return f"{given}; Secure" if secure else given
 
 
 def masked(token: str) -> str:

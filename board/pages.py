@@ -11,12 +11,12 @@ from board import api
 from board.forms import Forms, FormState, wants_json
 from board.guarding import Guard
 from board.live import Live
-from board.model import page_count, thread_path
+from board.model import thread_path
 from board.pictures import Pictures
 from board.posting import Posting
-from board.presenting import Presenter
 from board.reading import Reader
-from board.records import BoardRecord, Posted, ThreadRecords
+from board.records import BoardRecord, Posted
+from board.showing import FRESH, Shown
 from board.sweeping import Sweeper
 from workers.outbox import Outbox
 from workers.rendering import Templates
@@ -37,24 +37,27 @@ class Pages:
         pictures: Pictures,
         sweeper: Sweeper,
         live: Live,
-        presenter: Presenter,
         templates: Templates,
         guard: Guard,
+        forms: Forms,
+        shown: Shown,
     ) -> None:
         self._reader = reader
         self._posting = posting
         self._pictures = pictures
         self._sweeper = sweeper
         self._live = live
-        self._presenter = presenter
         self._templates = templates
         self._guard = guard
-        self._forms = Forms(guard)
+        self._forms = forms
+        self._shown = shown
 
     def index(self, request: Request, _: Outbox) -> Response:
         """A page of a board's index; the site's front page without a board."""
         code = str(request.params.get("board", FIRST_BOARD))
-        return self._index(request, code, int(request.params.get("page", 1)), FormState())
+        page = int(request.params.get("page", 1))
+        kept = self._shown.kept_index(request, code, page)
+        return self._index(request, code, page, FRESH) if kept is None else kept
 
     def to_index(self, request: Request, _: Outbox) -> Response:
         """Send `/b` and `/b/1` to `/b/`."""
@@ -64,13 +67,17 @@ class Pages:
     def thread(self, request: Request, _: Outbox) -> Response:
         """A thread's page; under another slug than its own it sends there."""
         no, since = _thread_no(request), _number(request.query.get("since"))
+        code, slug = str(request.params["board"]), request.params.get("slug")
+        kept = self._shown.kept_thread(request, code, no, slug) if since is None else None
+        if kept is not None:
+            return kept
         found = self._reader.thread(no, since)
-        if found is None or found.board.code != request.params["board"]:
+        if found is None or found.board.code != code:
             raise _no_thread(no)
-        if request.params.get("slug") != found.thread.slug:
-            path = thread_path(found.board.code, no, found.thread.slug)
+        if slug != found.thread.slug:
+            path = thread_path(code, no, found.thread.slug)
             return redirect(path if since is None else f"{path}?since={since}", status=301)
-        return self._thread(request, found, FormState(), since)
+        return self._shown.thread(request, found, FRESH, since)
 
     def thread_json(self, request: Request, _: Outbox) -> Response:
         """A thread as JSON, or with `?after=SEQ` its events behind that number."""
@@ -144,28 +151,13 @@ class Pages:
         records = self._reader.thread(thread_no)
         if records is None or records.board.code != board.code:
             raise _no_thread(thread_no)
-        return self._thread(request, records, form, None)
+        return self._shown.thread(request, records, form, None)
 
     def _index(self, request: Request, code: str, page: int, form: FormState) -> Response:
         records = self._reader.index(code, page) if page < 2**31 else None
         if records is None:
             raise HttpError(404, "There is no such page here.")
-        visitor = self._guard.visitor(request)
-        view = self._forms.view(visitor, form, f"/{records.board.code}/post", "thread")
-        pages = page_count(records.thread_count, records.board.rules)
-        shown = self._presenter.index(records, page, pages, view)
-        text = self._templates.render("index.html", page=shown)
-        return self._guard.page(request, visitor, Response(text, form.status))
-
-    def _thread(
-        self, request: Request, records: ThreadRecords, form: FormState, since: int | None
-    ) -> Response:
-        visitor = self._guard.visitor(request)
-        action = f"/{records.board.code}/thread/{records.thread.no}/reply"
-        view = self._forms.view(visitor, form, action, "reply")
-        shown = self._presenter.thread(records, view, since)
-        text = self._templates.render("thread.html", page=shown)
-        return self._guard.page(request, visitor, Response(text, form.status))
+        return self._shown.index(request, records, page, form)
 
     def _board(self, request: Request) -> BoardRecord:
         code = str(request.params["board"])

@@ -18,12 +18,15 @@ from board.records import (
     MissedEvents,
     PictureRecord,
     PostRecord,
+    Stamp,
     ThreadRecord,
     ThreadRecords,
 )
 from board.rows import (
+    INDEX_STAMP,
     LIVE,
     SELECT_POSTS,
+    THREAD_STAMP,
     event_record,
     find_board,
     find_thread,
@@ -84,6 +87,16 @@ class Reader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._index_stamp = database.question(INDEX_STAMP)
+        self._thread_stamp = database.question(THREAD_STAMP)
+
+    def index_stamp(self, code: str) -> Stamp | None:
+        """The stamp that all index pages of a board have now, None without such a board."""
+        return self._index_stamp.ask(code) if code.isprintable() else None
+
+    def thread_stamp(self, no: int) -> Stamp | None:
+        """The stamp that a thread's page has now, None when there is no such thread."""
+        return self._thread_stamp.ask(no)
 
     def board(self, code: str) -> BoardRecord | None:
         """The board, None without one."""
@@ -104,6 +117,7 @@ class Reader:
             shown = _threads_with_last_replies(connection, code, page)
             wanted = [no for thread, last in shown for no in (thread.no, *last)]
             posts = posts_by_number(connection, wanted)
+            stamp = connection.execute(INDEX_STAMP, {"code": code}).one()
         by_thread: dict[int, list[PostRecord]] = {thread.no: [] for thread, _ in shown}
         for post in posts.values():
             by_thread[post.thread_no].append(post)
@@ -112,6 +126,7 @@ class Reader:
             tuple(thread for thread, _ in shown),
             {no: tuple(found) for no, found in by_thread.items()},
             count,
+            tuple(stamp),
         )
 
     def live_threads(self, code: str) -> tuple[BoardRecord, tuple[ThreadRecord, ...]] | None:
@@ -150,7 +165,8 @@ class Reader:
             if since is not None:
                 statement = statement.where(_post.is_opening | (_post.no > since))
             posts = tuple(map(post_record, connection.execute(statement.order_by(_post.no))))
-        return ThreadRecords(board, thread, posts)
+            stamp = connection.execute(THREAD_STAMP, {"no": no}).one()
+        return ThreadRecords(board, thread, posts, tuple(stamp))
 
     def thread_seq(self, no: int) -> int | None:
         """The number of a thread's last event, None when there is no such thread."""

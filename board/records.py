@@ -4,6 +4,7 @@ No SQL and no markup. Times are milliseconds since 1970 in UTC.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
@@ -151,6 +152,10 @@ class ReadyPicture:
     md5: str
 
 
+Stamp = tuple[Any, ...]
+"""What says whether a page still is as the database has it: equal stamps, equal pages."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexRecords:
     """One index page: its threads in order, and by thread the shown posts, oldest first."""
@@ -159,6 +164,7 @@ class IndexRecords:
     threads: tuple[ThreadRecord, ...]
     posts: dict[int, tuple[PostRecord, ...]]
     thread_count: int
+    stamp: Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,7 @@ class ThreadRecords:
     board: BoardRecord
     thread: ThreadRecord
     posts: tuple[PostRecord, ...]
+    stamp: Stamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from board.records import (
 
 LIVE = "live"
 
+_board, _thread = tables.board.c, tables.thread.c
 _post, _file, _attachment = tables.post.c, tables.file.c, tables.attachment.c
-
 
 SELECT_POSTS: Select[Any] = (
     select(
@@ -43,6 +43,29 @@ SELECT_POSTS: Select[Any] = (
 _POSTS_BY_NUMBER = SELECT_POSTS.where(_post.no.in_(bindparam("numbers", expanding=True))).order_by(
     _post.no
 )
+
+
+_SHOWN_OF_BOARD = (
+    *(_board.title, _board.description, _board.anon_name),
+    *(_board.max_body, _board.max_file_bytes, _board.thread_limit),
+)
+"""What an operator sets and every page of the board shows."""
+
+INDEX_STAMP = select(_board.edition, _board.modified_ms, _board.revision, *_SHOWN_OF_BOARD).where(
+    _board.code == bindparam("code")
+)
+"""What differs as soon as one of a board's index pages does; one row by its primary key.
+
+The time stands beside the number because a board that was set back, by a backup, comes to the same
+number again.
+"""
+
+THREAD_STAMP = (
+    select(_thread.seq, _thread.modified_ms, *_SHOWN_OF_BOARD)
+    .join(tables.board, _board.code == _thread.board)
+    .where(_thread.no == bindparam("no"))
+)
+"""What differs as soon as a thread's page does."""
 
 
 def posts_by_number(connection: Connection, numbers: Iterable[int]) -> dict[int, PostRecord]:

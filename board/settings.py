@@ -9,6 +9,9 @@ from pathlib import Path
 
 from shared.errors import ConfigurationError
 
+PAGE_MEMORY_MB = 32
+"""A page of the index takes about 60 KB, a thread of a thousand posts less than 1 MB."""
+
 VARIABLES = """\
 Environment variables:
 
@@ -20,6 +23,8 @@ MEDIA_DIR      folder for pictures; MEDIA_DIR/public is what the interface serve
 MEDIA_URL      where browsers find MEDIA_DIR/public (default: /media)
 SECRET_KEY     secret that signs forms; without it one is made in VAR_DIR/secret_key
 TEMPLATES_DIR  folder of the templates (default: the templates beside the program)
+PAGE_MEMORY_MB memory of each worker process for finished pages; 0: each page is made
+               anew (default: 32)
 """
 
 
@@ -33,6 +38,7 @@ class BoardSettings:
     templates_dir: Path
     secret_key: str | None
     secret_file: Path
+    page_memory_bytes: int
 
 
 def read_settings(environment: Mapping[str, str]) -> BoardSettings:
@@ -50,6 +56,11 @@ def read_settings(environment: Mapping[str, str]) -> BoardSettings:
     secret_key = environment.get("SECRET_KEY") or None
     if secret_key is not None and len(secret_key) < 16:
         raise ConfigurationError("SECRET_KEY: expected at least 16 characters")
+    page_memory = environment.get("PAGE_MEMORY_MB") or str(PAGE_MEMORY_MB)
+    if not (page_memory.isascii() and page_memory.isdigit() and len(page_memory) <= 6):
+        raise ConfigurationError(
+            f"PAGE_MEMORY_MB: expected a whole number of megabytes, got {page_memory!r}"
+        )
     beside = Path(__file__).resolve().parent.parent / "templates"
     return BoardSettings(
         database_url=environment.get("DATABASE_URL") or f"sqlite:///{var / 'board.db'}",
@@ -58,4 +69,5 @@ def read_settings(environment: Mapping[str, str]) -> BoardSettings:
         templates_dir=Path(environment.get("TEMPLATES_DIR") or beside),
         secret_key=secret_key,
         secret_file=var / "secret_key",
+        page_memory_bytes=int(page_memory) * 1024 * 1024,
     )

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from board.database import Database
+from board.forms import Forms
 from board.guarding import Guard, site_secret
+from board.kept_pages import KeptPages
 from board.live import Live
 from board.media import MediaFolder
 from board.pages import Pages
@@ -17,6 +19,7 @@ from board.posting import Posting
 from board.presenting import Presenter
 from board.reading import Reader
 from board.settings import BoardSettings
+from board.showing import Shown
 from board.store import Store
 from board.sweeping import Sweeper
 from workers.rendering import Templates
@@ -60,14 +63,17 @@ def open_site(
     pictures = Pictures(media, reader, store, live, clock_ms)
     posting = Posting(store, pictures, clock_ms)
     sweeper = Sweeper(media, reader, store, live, clock_ms)
+    guard = Guard(site_secret(settings), settings.media_url)
+    forms, kept = Forms(guard), KeptPages(settings.page_memory_bytes)
     pages = Pages(
         reader=reader,
         posting=posting,
         pictures=pictures,
         sweeper=sweeper,
         live=live,
-        presenter=presenter,
         templates=templates,
-        guard=Guard(site_secret(settings), settings.media_url),
+        guard=guard,
+        forms=forms,
+        shown=Shown(reader, presenter, templates, guard, forms, kept),
     )
     return Site(database, reader, store, pages, live, pictures, posting, sweeper)

@@ -22,6 +22,7 @@ from board.records import (
 )
 from board.rows import LIVE, event_record
 
+_board = tables.board.c
 _thread, _post, _event = tables.thread.c, tables.post.c, tables.event.c
 
 
@@ -36,12 +37,17 @@ def next_number(connection: Connection) -> int:
     return no
 
 
-def raise_revision(connection: Connection, board: BoardRecord) -> None:
-    """Count one more post on the board."""
+def change_board(
+    connection: Connection, board: BoardRecord, now_ms: int, *, posts: int = 0
+) -> None:
+    """Make a new edition of the board, in every transaction after which one of its pages differs.
+
+    `posts` are counted in its revision.
+    """
     connection.execute(
         update(tables.board)
-        .where(tables.board.c.code == board.code)
-        .values(revision=board.revision + 1)
+        .where(_board.code == board.code)
+        .values(revision=_board.revision + posts, edition=_board.edition + 1, modified_ms=now_ms)
     )
 
 
@@ -201,7 +207,7 @@ def add_event(
     changes: dict[str, int],
     now_ms: int,
 ) -> EventRecord:
-    """Write the next event of a thread."""
+    """Write the next event of a thread; its board gets a new edition by `change_board`."""
     seq = connection.execute(
         update(tables.thread)
         .where(_thread.no == thread_no)

@@ -46,7 +46,7 @@ class Store:
             statements.insert_post(
                 connection, new, no=no, thread_no=no, seq=1, revision=board.revision + 1
             )
-            statements.raise_revision(connection, board)
+            statements.change_board(connection, board, new.now_ms, posts=1)
             archived = statements.archive_overflow(connection, board, no, new.now_ms)
             return _posted(connection, board.code, no, also=archived)
 
@@ -71,7 +71,7 @@ class Store:
                 connection, new, no=no, thread_no=thread_no, seq=seq, revision=revision
             )
             statements.count_reply(connection, board, thread, new)
-            statements.raise_revision(connection, board)
+            statements.change_board(connection, board, new.now_ms, posts=1)
             also: tuple[EventRecord, ...] = ()
             if closes_thread(thread.reply_count + 1, board.rules):
                 values = {"closed": True}
@@ -89,17 +89,18 @@ class Store:
         picture, its post or that event is gone.
         """
         with self._database.writing() as connection:
-            post_no = connection.execute(
-                select(tables.attachment.c.post_no).where(tables.attachment.c.tim == tim)
-            ).scalar_one_or_none()
-            thread_no = connection.execute(
-                select(_post.thread_no).where(_post.no == post_no)
-            ).scalar_one_or_none()
-            thread = None if thread_no is None else find_thread(connection, thread_no, lock=True)
-            if thread is None or post_no is None:
+            found = connection.execute(
+                select(_post.no, _post.board, _post.thread_no)
+                .join(tables.attachment, tables.attachment.c.post_no == _post.no)
+                .where(tables.attachment.c.tim == tim)
+            ).one_or_none()
+            board = None if found is None else find_board(connection, found.board, lock=True)
+            if found is None or board is None:
                 return None
+            post_no = found.no
+            thread = find_thread(connection, found.thread_no, lock=True)
             post = posts_by_number(connection, [post_no]).get(post_no)
-            if post is None or post.picture is None:
+            if thread is None or post is None or post.picture is None:
                 return None
             wanted = "failed" if ready is None else "ready"
             if post.picture.state in ("ready", wanted):
@@ -107,6 +108,7 @@ class Store:
                 return None if told is None else _settled(connection, post_no, told)
             statements.set_picture(connection, tim, ready)
             seq = statements.add_event(connection, thread.no, "file", post_no, {}, now_ms).seq
+            statements.change_board(connection, board, now_ms)
             return _settled(connection, post_no, seq)
 
     def prune_events(self, before_ms: int) -> int:

@@ -44,6 +44,8 @@ board = Table(
     Column("position", Integer, nullable=False),
     Column("anon_name", String(60), nullable=False),
     Column("revision", BigInteger, nullable=False),
+    Column("edition", BigInteger, nullable=False, server_default="0"),
+    Column("modified_ms", BigInteger, nullable=False, server_default="0"),
     Column("max_body", Integer, nullable=False),
     Column("max_file_bytes", Integer, nullable=False),
     Column("bump_limit", Integer, nullable=False),

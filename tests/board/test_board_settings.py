@@ -47,3 +47,12 @@ def test_values_that_cannot_work_are_refused(name: str, value: str) -> None:
     """A value that would break pages or safety is named."""
     with pytest.raises(ConfigurationError, match=name):
         read_settings({name: value})
+
+
+def test_the_memory_for_pages_is_megabytes() -> None:
+    """32 MB unless told; 0 is none at all."""
+    found = [read_settings({"PAGE_MEMORY_MB": text}) for text in ("", "0", "5")]
+    assert [one.page_memory_bytes for one in found] == [32 * 2**20, 0, 5 * 2**20]
+    for text in ("-1", "x", "1.5", "9" * 7):
+        with pytest.raises(ConfigurationError, match="PAGE_MEMORY_MB"):
+            read_settings({"PAGE_MEMORY_MB": text})
