@@ -107,7 +107,7 @@ def test_ten_posts_missed_while_cut_off_arrive_once_and_in_order(
         expect(anna.locator('#reply [name="body"]')).to_have_value("")
         reply(anna, body)
         expect(anna.get_by_text(body, exact=True)).to_be_visible()
-    expect(bela.locator("#live")).to_have_text("Reconnecting")
+    expect(bela.locator("#live")).to_have_text("Reconnecting", timeout=15_000)
     while time.monotonic() < back_at:
         bela.wait_for_timeout(100)
     relay.mend()
