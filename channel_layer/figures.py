@@ -12,14 +12,19 @@ from channel_layer.answers import Statistics
 SLOT_MS = 10_000
 """Length of a window: long enough that a few messages do not look like a storm."""
 
-META = struct.Struct(">14d")
+META = struct.Struct(">20d")
 """What Redis keeps beside a list, as `lua/common.lua` packs it."""
 
 META_FIELDS = (
     *("bytes", "sent", "full", "slot", "sent_now", "sent_before", "full_now", "full_before"),
     *("waiting", "waiting_bytes", "capacity", "capacity_bytes", "read", "generation"),
+    *("extra", "elements", "given_id", "given", "given_bytes", "given_extra"),
 )
 """The names of those numbers, in order."""
+
+
+TOTALS = struct.Struct(">4d")
+"""What Redis keeps over all lists: the last id, entries sent and refused, when the next is due."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
-"""The scripts of `lua/` as the broker loads them: common parts in front, and their names by hash.
+"""The functions of `lua/` as the broker loads them: one library, named after the hash of its text.
 
-Runs nothing itself.
+So several versions of it live on one broker side by side, and each client calls its own. Runs
+nothing itself.
 """
 
 import functools
@@ -9,50 +10,69 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 
-_RARE = ("groups", "history", "rare_operations")
-"""Stand in one function of a script; see `lua/rare_operations.lua`."""
+_SHARED = (
+    *("common", "lives", "entries", "sends", "delays", "popping", "leases", "groups", "history"),
+    *("operations", "rare_operations", "pauses", "scanning"),
+)
+"""What several functions stand on; each file may use those before it."""
 
-_STEPS = ("common", "sends", _RARE, "operations")
-
-_PARTS: dict[str, tuple[str | tuple[str, ...], ...]] = {
-    "hello": ("common", "hello"),
-    "send": (*_STEPS, "send"),
-    "commit": (*_STEPS, "delays", "popping", "leases", "commit"),
-    "receive": ("common", "delays", "popping", "receive"),
-    "inbox": ("common", "delays", "inbox"),
-    "reclaim": ("common", "pauses", "delays", "leases", "reclaim"),
-    "replay": ("common", "replay"),
-    "members": ("common", "groups", "members"),
-    "reap": ("common", "pauses", "groups", "leases", "scanning", "reap"),
-    "find_lost": ("common", "leases", "scanning", "find_lost"),
+_FUNCTIONS: dict[str, tuple[str, ...]] = {
+    "hello": ("hello",),
+    "send": ("send",),
+    "commit": ("settling", "taking", "commit"),
+    "receive": ("receive",),
+    "inbox": ("inbox",),
+    "reclaim": ("reclaim",),
+    "replay": ("replay",),
+    "members": ("members",),
+    "reap": ("reap",),
+    "find_lost": ("find_lost",),
 }
-"""Each is put together from files of `lua/`; what a script does not need only costs it time."""
+"""The files of each; what they make is seen by nobody else."""
+
+_REFUSED_WHEN_FULL = ("hello", "send")
+"""A broker without memory runs these not at all. The others make room, or need hardly any."""
+
+_REGISTERED = """redis.register_function{
+  function_name = '%s_%s',
+  callback = function(keys, arguments)
+    begin(keys, arguments)
+    return ended(functions.%s())
+  end,
+  flags = {%s},
+}
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
-    """One atomic step: its text and the hash that EVALSHA names it by."""
+class Library:
+    """All atomic steps: their text, and the name that those of their functions begin with."""
 
     name: str
     text: bytes
-    sha: str
+
+    def function(self, step: str) -> bytes:
+        """What FCALL calls the function of a step, one of `_FUNCTIONS`."""
+        return f"{self.name}_{step}".encode("ascii")
 
 
 @functools.cache
-def script(name: str) -> Script:
-    """The script called `name`, one of `_PARTS`."""
+def library() -> Library:
+    """The library of this version."""
     folder = resources.files("channel_layer") / "lua"
-    text = b"\n".join(_text(folder, part) for part in _PARTS[name])
-    return Script(name, text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
+    shared = "".join(_text(folder, part) for part in _SHARED)
+    own = "".join(
+        "do\n" + "".join(_text(folder, part) for part in parts) + "end\n"
+        for parts in _FUNCTIONS.values()
+    )
+    body = shared + own
+    name = "channels_" + hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest()[:16]
+    registered = "".join(
+        _REGISTERED % (name, step, step, "" if step in _REFUSED_WHEN_FULL else "'allow-oom'")
+        for step in _FUNCTIONS
+    )
+    return Library(name, f"#!lua name={name}\n{body}{registered}".encode())
 
 
-def all_scripts() -> tuple[Script, ...]:
-    """Every script."""
-    return tuple(script(name) for name in _PARTS)
-
-
-def _text(folder: Traversable, part: str | tuple[str, ...]) -> bytes:
-    if isinstance(part, str):
-        return (folder / f"{part}.lua").read_bytes()
-    inner = b"\n".join(_text(folder, one) for one in part)
-    return b"local function open_rare()\n" + inner + b"\nend\n"
+def _text(folder: Traversable, part: str) -> str:
+    return (folder / f"{part}.lua").read_text(encoding="utf-8") + "\n"

@@ -25,7 +25,7 @@ from channel_layer.memory_groups import MemoryGroups, PresenceChange
 from channel_layer.memory_history import MAX_LOG_BYTES, MemoryHistory
 from channel_layer.memory_lists import MemoryLists
 from channel_layer.memory_registry import EPOCH, MemoryRegistry
-from channel_layer.redis_operations import OperationArrays, possible_position
+from channel_layer.redis_operations import PackedOperations, possible_position
 from shared import codec
 from shared.channel_names import is_inbox, list_name
 
@@ -46,11 +46,11 @@ class MemorySteps:
         self.groups = MemoryGroups(group_expiry_ms)
         self.registry = MemoryRegistry(self.lists)
         self._history = MemoryHistory(group_expiry_ms)
-        self._arrays = OperationArrays(expiry_ms, capacities)
+        self._packed = PackedOperations(expiry_ms, capacities)
 
     def checked(self, operation: Operation) -> Operation:
         """The operation itself. Raises: InvalidName, MessageTooLarge."""
-        self._arrays.of(operation)
+        self._packed.of(operation)
         return operation
 
     def perform_all(self, operations: Sequence[Operation], now_ms: int) -> tuple[Outcome, ...]:

@@ -28,6 +28,7 @@ from channel_layer.fault_log import opened_faults
 from channel_layer.layer import NO_LIMIT, Capacity, Done, Entry, Operation, Retry
 from channel_layer.redis_calls import FoundEmpty, ScriptArguments, Waiting
 from channel_layer.redis_client import ANSWER_S, RedisClient
+from channel_layer.redis_commands import Arguments
 from channel_layer.redis_dead_letters import RedisDeadLetters
 from channel_layer.redis_figures import RedisFigures
 from channel_layer.redis_keys import RedisKeys
@@ -275,7 +276,7 @@ class RedisLayer(AsgiCalls):
     def _new_name(self) -> str:
         return secrets.token_urlsafe(12)
 
-    def _receive_args(self, lists: Sequence[str]) -> bytes:
+    def _receive_args(self, lists: Sequence[str]) -> Arguments:
         return self._arguments.receive(lists, next(self._turns))
 
     def _note(self, committed: Committed, sources: tuple[str, ...]) -> None:
@@ -294,12 +295,12 @@ class RedisLayer(AsgiCalls):
         give_back: Sequence[int],
         channels: Sequence[str],
         count: int,
-    ) -> bytes:
+    ) -> Arguments:
         turn = next(self._turns)
         return self._arguments.commit(worker, done, give_back, channels, count, turn)
 
     def _wait_and_run(
-        self, channels: Sequence[str], wait_ms: int, name: str, argument: bytes
+        self, channels: Sequence[str], wait_ms: int, name: str, argument: Arguments
     ) -> tuple[str | None, Any]:
         if wait_ms <= 0:
             return None, self._client.run(name, argument)

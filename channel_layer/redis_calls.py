@@ -21,10 +21,12 @@ from channel_layer.answers import (
     Verdict,
 )
 from channel_layer.capacities import Capacities
+from channel_layer.commit_steps import CommitSteps
 from channel_layer.faults import Faults
 from channel_layer.layer import Awaited, Done, Entry, Operation, Retry
+from channel_layer.redis_commands import Arguments, packed_string
 from channel_layer.redis_hello import KEY_FORMAT
-from channel_layer.redis_operations import OperationArrays
+from channel_layer.redis_operations import PackedOperations, pack
 from shared.channel_names import check_channel, check_group, list_name
 from shared.errors import InvalidMessage
 
@@ -33,13 +35,10 @@ Reply = Any
 
 _DONE = Outcome(Verdict.DONE)
 _FENCED = Outcome(Verdict.FENCED)
-# Lua's cmsgpack does not know msgpack's bin type; its strings are bytes anyway. One packer serves
-# all threads: it packs what is made of plain values without letting another thread in.
-_PACKER = msgpack.Packer(use_bin_type=False)
 
 
 class ScriptArguments:
-    """Packs the one argument of each script for layers with these times and bounds."""
+    """Packs the arguments of each script for layers with these times and bounds."""
 
     def __init__(
         self,
@@ -49,16 +48,15 @@ class ScriptArguments:
         faults: Faults | None = None,
     ) -> None:
         usual = capacities.usual
-        times_and_bounds = expiry_ms, group_expiry_ms, usual.messages, usual.size_bytes
-        self._head = b"".join(map(_pack, times_and_bounds))
-        self._arrays = OperationArrays(expiry_ms, capacities, faults)
+        self._head = expiry_ms, group_expiry_ms, usual.messages, usual.size_bytes
+        self._operations = PackedOperations(expiry_ms, capacities, faults)
 
     def send(
         self, operations: Sequence[bytes], client: str, number: int, *, ordered: bool
-    ) -> bytes:
+    ) -> Arguments:
         """For send.lua; `operations` as `operation` packs them."""
-        head = self._packed((client, number, int(ordered)))
-        return b"".join((b"\x98", head, _array_head(len(operations)), *operations))
+        own = packed_string(pack((*self._head, client, number, int(ordered))))
+        return Arguments(1 + len(operations), b"".join((own, *operations)))
 
     def commit(
         self,
@@ -68,24 +66,26 @@ class ScriptArguments:
         channels: Sequence[str],
         count: int,
         turn: int,
-    ) -> bytes:
+    ) -> Arguments:
         """For commit.lua."""
-        items = [self._item(item) for item in done]
+        steps = CommitSteps(self._operations)
+        for item in done:
+            steps.add(item)
+        made, strings = steps.packed()
         sources = [list_name(check_channel(channel)) for channel in channels]
-        tail = self._packed((worker, items, list(give_back), sources, count, turn))
-        return b"\x9a" + tail
+        back = struct.pack(f">{len(give_back)}Q", *give_back)
+        own = pack((*self._head, worker, count, turn, sources, back, made))
+        return Arguments(1 + len(strings), b"".join(map(packed_string, (own, *strings))))
 
-    def receive(self, lists: Sequence[str], turn: int) -> bytes:
+    def receive(self, lists: Sequence[str], turn: int) -> Arguments:
         """For receive.lua."""
-        return b"\x96" + self._packed((lists, turn))
+        return self._own(lists, turn)
 
     def inbox(
-        self, inbox: str, acknowledge: int, read: "ReadBefore", count: int, fresh_epoch: str
-    ) -> bytes:
-        """For inbox.lua; `read` tells of the batch that ends with `acknowledge`."""
-        known = read if read.last_id == acknowledge else ReadBefore()
-        sizes = known.count, known.size_bytes, count
-        return b"\x9b" + self._packed((inbox, acknowledge, *sizes, fresh_epoch, read.epoch))
+        self, inbox: str, acknowledge: int, known_epoch: str, count: int, fresh_epoch: str
+    ) -> Arguments:
+        """For inbox.lua."""
+        return self._own(inbox, acknowledge, count, fresh_epoch, known_epoch)
 
     def reclaim(
         self,
@@ -93,66 +93,50 @@ class ScriptArguments:
         lease_ms: int,
         attempt_limit: int,
         wake: Sequence[str],
-    ) -> bytes:
+    ) -> Arguments:
         """For reclaim.lua."""
         lists = [list_name(channel) for channel in wake]
-        return b"\x98" + self._packed((list(workers), lease_ms, attempt_limit, lists))
+        return self._own(list(workers), lease_ms, attempt_limit, lists)
 
-    def replay(self, letter: bytes, *, again: bool) -> bytes:
+    def replay(self, letter: bytes, *, again: bool) -> Arguments:
         """For replay.lua; `letter` as it lies among the dead letters."""
-        return b"\x96" + self._packed((letter, int(again)))
+        return self._own(letter, int(again))
 
-    def members(self, group: str) -> bytes:
+    def members(self, group: str) -> Arguments:
         """For members.lua. Raises: InvalidName."""
-        return b"\x95" + self._packed((check_group(group),))
+        return self._own(check_group(group))
 
-    def reap(self, silent_ms: int) -> bytes:
+    def reap(self, silent_ms: int) -> Arguments:
         """For reap.lua."""
-        return b"\x95" + self._packed((silent_ms,))
+        return self._own(silent_ms)
 
-    def find_lost(self, inbox: str, awaited: Sequence[Awaited]) -> bytes:
+    def find_lost(self, inbox: str, awaited: Sequence[Awaited]) -> Arguments:
         """For find_lost.lua."""
-        return b"\x96" + self._packed((inbox, awaited))
+        return self._own(inbox, awaited)
 
     def operation(self, operation: Operation) -> bytes:
         """One operation, packed.
 
         Raises: InvalidName, MessageTooLarge.
         """
-        return _pack(self._arrays.of(operation))
+        return packed_string(self._operations.of(operation))
 
     def sign_of_life(self, inbox: str) -> bytes:
         """An operation that says that the owner of an inbox lives, packed."""
-        return _pack((12, inbox))
+        return packed_string(pack((12, inbox)))
 
     def retirement(self, inbox: str) -> bytes:
         """An operation that forgets an inbox whose owner ended in order, packed."""
-        return _pack((13, inbox))
+        return packed_string(pack((13, inbox)))
 
-    def _packed(self, own: Sequence[Any]) -> bytes:
-        return b"".join((self._head, *map(_pack, own)))
-
-    def _item(self, item: Done | Retry) -> list[Any]:
-        if isinstance(item, Retry):
-            return [2, item.entry_id, item.delay_ms, item.attempt_limit, item.reason]
-        operations = list(map(self._arrays.of, item.operations))
-        return [1, item.entry_id, int(item.force), operations]
+    def _own(self, *own: Any) -> Arguments:
+        return Arguments(1, packed_string(pack((*self._head, *own))))
 
 
-def hello(run: str, fresh_epoch: str, *, is_durable: bool) -> bytes:
+def hello(run: str, fresh_epoch: str, *, is_durable: bool) -> Arguments:
     """For hello.lua, which asks for no times and bounds."""
     own = run, int(is_durable), fresh_epoch, KEY_FORMAT
-    return b"\x98" + b"".join(map(_pack, (0, 0, 0, 0, *own)))
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBefore:
-    """The size of an inbox's last batch, the id it ends with, and the epoch told with it."""
-
-    last_id: int = 0
-    count: int = 0
-    size_bytes: int = 0
-    epoch: str = ""
+    return Arguments(1, packed_string(pack((0, 0, 0, 0, *own))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +167,9 @@ class FoundEmpty:
 
 
 def outcomes(reply: Reply) -> tuple[Outcome, ...]:
-    """The verdicts of send.lua or commit.lua."""
+    """The verdicts of send.lua or commit.lua; a number stands for so many that are done."""
+    if isinstance(reply, int):
+        return (_DONE,) * reply
     return tuple(map(_outcome, reply))
 
 
@@ -203,23 +189,24 @@ def received(reply: Reply) -> tuple[Waiting, tuple[str, Entry] | None]:
     return waiting, (reply[1].decode("ascii"), entries.parse(reply[2]))
 
 
-def inbox_read(reply: Reply) -> tuple[Waiting, InboxBatch, ReadBefore, int]:
-    """What inbox.lua gave; the last is how many entries were passed over as unreadable."""
+def inbox_read(reply: Reply, acknowledged: int, count: int) -> tuple[Waiting, InboxBatch, int]:
+    """What inbox.lua gave of `count` entries; the last is how many elements were unreadable.
+
+    A bundle that was acknowledged in part comes as a whole, and may bring more than was asked for.
+    """
     packed_epoch, due_ms, is_reaped, *packed = reply
-    epoch = packed_epoch.decode("ascii")
-    parsed: list[Entry] = []
-    read = 0
-    for number, one in enumerate(packed, 1):
+    read: list[Entry] = []
+    unreadable = 0
+    for one in packed:
         try:
-            parsed.append(entries.parse(one))
-            read = number
+            read += entries.parse_element(one)
         except InvalidMessage:
-            continue
-    size_bytes = sum(map(len, packed[:read]))
-    before = ReadBefore(parsed[-1].id if parsed else 0, read, size_bytes, epoch)
+            unreadable += 1
+    if read and (read[0].id <= acknowledged or len(read) > count):
+        read = [entry for entry in read if entry.id > acknowledged][:count]
     waiting = Waiting(None if due_ms < 0 else due_ms)
-    batch = InboxBatch(epoch, tuple(parsed), is_reaped == 1)
-    return waiting, batch, before, len(packed) - len(parsed)
+    batch = InboxBatch(packed_epoch.decode("ascii"), tuple(read), is_reaped == 1)
+    return waiting, batch, unreadable
 
 
 def reclaimed(reply: Reply) -> Reclaimed:
@@ -244,7 +231,9 @@ def members(reply: Reply) -> tuple[bool, dict[str, int]]:
 
 def held_entries(values: Sequence[bytes]) -> tuple[Entry, ...]:
     """The entries in the values of a lease, in order of id."""
-    found = [entries.leased(value[value.index(b"\0") + 1 :]) for value in values if b"\0" in value]
+    # In front of some stand the list's name and a NUL; an entry itself begins with a NUL.
+    cut = (value[value.find(b"\0") + 1 :] if value[:1] != b"\0" else value for value in values)
+    found = (entries.leased(one) for value, one in zip(values, cut, strict=True) if b"\0" in value)
     return tuple(sorted(found, key=lambda entry: entry.id))
 
 
@@ -261,11 +250,3 @@ def _outcome(verdict: int | bytes) -> Outcome:
     if isinstance(verdict, bytes):
         return Outcome(Verdict.FULL, verdict.decode("ascii"))
     return _FENCED if verdict < 0 else Outcome(Verdict.DONE, dropped=verdict)
-
-
-def _pack(value: Any) -> bytes:
-    return bytes(_PACKER.pack(value))
-
-
-def _array_head(length: int) -> bytes:
-    return b"\xdd" + struct.pack(">I", length)

@@ -13,12 +13,12 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from channel_layer.lua_scripts import all_scripts, script
+from channel_layer.lua_scripts import library
 from channel_layer.redis_calls import hello
-from channel_layer.redis_commands import packed
+from channel_layer.redis_commands import Arguments, packed, packed_call
 from channel_layer.redis_connections import Ask, Asked, RedisConnections
 from channel_layer.redis_hello import QUESTIONS, hello_facts
-from channel_layer.redis_refusals import refusal
+from channel_layer.redis_refusals import is_loaded_already, is_unloaded, refusal
 from shared.errors import ConfigurationError, LayerUnavailable
 
 MAX_BLOCK_MS = 10_000
@@ -30,8 +30,8 @@ ANSWER_S = 2 * MAX_BLOCK_MS / 1000
 _CONNECT_TIMEOUT_S = 5.0
 
 _WORDS = {
-    redis.exceptions.NoScriptError: "NOSCRIPT",
     redis.exceptions.OutOfMemoryError: "OOM",
+    redis.exceptions.NoPermissionError: "NOPERM",
     redis.exceptions.ReadOnlyError: "READONLY",
     redis.exceptions.TryAgainError: "TRYAGAIN",
     redis.exceptions.MasterDownError: "MASTERDOWN",
@@ -45,7 +45,7 @@ class Begun:
     """A script that was sent with its argument; `asked` knows whether its answer is here."""
 
     name: str
-    argument: bytes
+    argument: Arguments
     asked: Asked
 
 
@@ -77,11 +77,11 @@ class RedisClient:
         self._connections = RedisConnections(self._pool, self._greet)
         self._base = base.encode("ascii")
 
-    def run(self, name: str, argument: bytes) -> Any:
+    def run(self, name: str, argument: Arguments) -> Any:
         """What the script `name` gives."""
         return self.reply(self.begin(name, argument))
 
-    def begin(self, name: str, argument: bytes) -> Begun:
+    def begin(self, name: str, argument: Arguments) -> Begun:
         """Send the script `name`; `reply` gives what it comes to."""
         with self._named_errors():
             asked = self._connections.send(self._script_call(name, argument), 1)
@@ -93,7 +93,7 @@ class RedisClient:
             (reply,) = begun.asked.answers()
             return self._loaded(begun.name, begun.argument, reply)
 
-    def run_repeated(self, name: str, argument: bytes) -> Any:
+    def run_repeated(self, name: str, argument: Arguments) -> Any:
         """As `run`, once more after a lost connection: for scripts that notice a repetition."""
         try:
             return self.run(name, argument)
@@ -103,7 +103,7 @@ class RedisClient:
         return self.run(name, argument)
 
     def wait_and_run(
-        self, keys: Sequence[str], wait_ms: int, name: str, argument: bytes
+        self, keys: Sequence[str], wait_ms: int, name: str, argument: Arguments
     ) -> tuple[str | None, Any]:
         """Wait for a token on one of `keys`, then run the script, in one round trip.
 
@@ -146,13 +146,12 @@ class RedisClient:
         """Give up the connections."""
         self._connections.close()
 
-    def _script_call(self, name: str, argument: bytes) -> bytes:
-        sha = script(name).sha.encode("ascii")
-        return packed((b"EVALSHA", sha, b"1", self._base, argument))
+    def _script_call(self, name: str, argument: Arguments) -> bytes:
+        return packed_call(library().function(name), self._base, argument)
 
-    def _loaded(self, name: str, argument: bytes, reply: Any) -> Any:
+    def _loaded(self, name: str, argument: Arguments, reply: Any) -> Any:
         """What the script gave, after loading it where the broker did not know it."""
-        if isinstance(reply, redis.exceptions.NoScriptError):
+        if _is_unloaded(reply):
             _load(self._connections.ask)
             (reply,) = self._connections.ask(self._script_call(name, argument), 1)
         return _checked(reply)
@@ -163,7 +162,7 @@ class RedisClient:
         run, is_durable = hello_facts(answers)
         call = self._script_call("hello", hello(run, secrets.token_hex(8), is_durable=is_durable))
         (reply,) = ask(call, 1)
-        if isinstance(reply, redis.exceptions.NoScriptError):
+        if _is_unloaded(reply):
             _load(ask)
             (reply,) = ask(call, 1)
         _checked(reply)
@@ -185,9 +184,13 @@ class RedisClient:
 
 
 def _load(ask: Ask) -> None:
-    texts = [one.text for one in all_scripts()]
-    for answer in ask(b"".join(packed((b"SCRIPT", b"LOAD", text)) for text in texts), len(texts)):
+    (answer,) = ask(packed((b"FUNCTION", b"LOAD", library().text)), 1)
+    if not (isinstance(answer, redis.ResponseError) and is_loaded_already(str(answer))):
         _checked(answer)
+
+
+def _is_unloaded(reply: Any) -> bool:
+    return isinstance(reply, redis.ResponseError) and is_unloaded(str(reply))
 
 
 def _checked(answer: Any) -> Any:

@@ -34,8 +34,9 @@ class RedisFigures:
         start = len(self._keys.meta(""))
         names = [key[start:].decode() for key in self._client.keys(self._keys.meta("*"))]
         total = figures.as_dict(figures.summed([self._statistics(name) for name in names]))
-        sent, full = self._client.command("HMGET", self._keys.stat, "sent", "full")
-        return {**total, "messages_count": int(sent or 0), "channel_full_count": int(full or 0)}
+        counted = self._client.command("GET", self._keys.totals)
+        _, sent, full, _ = figures.TOTALS.unpack(counted) if counted else (0, 0, 0, 0)
+        return {**total, "messages_count": int(sent), "channel_full_count": int(full)}
 
     def _statistics(self, name: str) -> Statistics:
         clock, meta, length, head = self._client.commands(
@@ -46,8 +47,11 @@ class RedisFigures:
                 ("LINDEX", self._keys.list(name), 0),
             )
         )
-        oldest = entries.parse(head).sent_ms if head else None
-        return figures.statistics(figures.unpacked_meta(meta), length, oldest, _milliseconds(clock))
+        oldest = entries.parse_element(head)[0].sent_ms if head else None
+        kept = figures.unpacked_meta(meta)
+        # A bundle is one element of the list and several messages.
+        pending = length + kept["extra"] if length else 0
+        return figures.statistics(kept, pending, oldest, _milliseconds(clock))
 
 
 def _milliseconds(clock: tuple[bytes, bytes]) -> int:

@@ -14,7 +14,7 @@ QUESTIONS: tuple[tuple[bytes, ...], ...] = (
 """Asked in this order; CONFIG may be refused where the operator locked it away. INFO's
 `aof_enabled` would not do: it is 0 while Redis reads its data, when hello may come."""
 
-KEY_FORMAT = 1
+KEY_FORMAT = 2
 """Grows when keys of the layer can no longer be read by the version before."""
 
 

@@ -1,11 +1,13 @@
 """Every key of the channel layer on Redis: its name, its type and how long it lives.
 
     key                type    holds                                            lives
-    list:L             list    entries of one list, oldest first                as its entries
+    list:L             list    entries of one list, oldest first; an inbox has  as its entries
+                               bundles of them too
     meta:L             string  bytes, counters and windows, packed (figures.py) a day
     wake:L             list    at most one token that wakes one reader          expiry
-    lease:W            hash    entry id → list name, NUL, entry; or `gone`, of  until committed;
-                               a worker reclaimed as dead by name               a minute
+    lease:W            hash    entry id (8 bytes) → entry, behind list name     until committed;
+                               and NUL where its channel does not tell; or      a minute
+                               `gone`, of a worker reclaimed as dead by name
     workers            zset    worker → last sign of life, ms                   until reclaimed
     servers:G          zset    list with members → time one was added, ms       twice group expiry
     members:G:L        zset    full channel name → time it was added, ms        twice group expiry
@@ -29,10 +31,12 @@
     up_since           string  when that one was seen first, or last came back  for ever
                                from standing still, ms
     format             string  the version of all these keys (redis_hello.py)   for ever
-    id                 string  the last entry id                                for ever
-    batch:C            hash    number → packed verdicts of a client's batches   a day
-    stat               hash    counters over all lists; when a reaper looked    for ever
-                               last
+    totals             string  the last entry id, counters over all lists, and  for ever
+                               when the next delayed entry is due, packed
+                               (figures.py)
+    batch:C            hash    place → number and verdicts of a client's last   a day
+                               16 batches
+    stat               hash    rarer counters; when a reaper looked last        for ever
     poke:C             list    ends the waiting of one reader                   a minute
     broken:K           any     what lay where the list:L or meta:L named K      a day
                                should be, and was of another type
@@ -118,5 +122,10 @@ class RedisKeys:
 
     @property
     def stat(self) -> str:
-        """The counters over all lists."""
+        """The rarer counters."""
         return f"{self.base}stat"
+
+    @property
+    def totals(self) -> str:
+        """The counters over all lists."""
+        return f"{self.base}totals"

@@ -15,14 +15,14 @@ from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 
-from channel_layer.lua_scripts import all_scripts, script
+from channel_layer.lua_scripts import library
 from channel_layer.redis_address import RedisAddress
 from channel_layer.redis_calls import hello
-from channel_layer.redis_commands import packed
+from channel_layer.redis_commands import Arguments, packed, packed_call
 from channel_layer.redis_hello import QUESTIONS, hello_facts
 from channel_layer.redis_keys import RedisKeys
 from channel_layer.redis_protocol import RedisProtocol
-from channel_layer.redis_refusals import refusal
+from channel_layer.redis_refusals import is_loaded_already, is_unloaded, refusal
 from shared.errors import LayerUnavailable
 from shared.logs import get_logger
 
@@ -63,7 +63,6 @@ class RedisLink:
         self._life: Deferred[None] | None = None
         self._stopped = False
         self._waiting: list[Deferred[None]] = []
-        self._calls: dict[str, bytes] = {}
         self.connects = 0
         """How often the connection came up."""
 
@@ -102,12 +101,12 @@ class RedisLink:
         self._waiting.append(waiting)
         return waiting
 
-    def run(self, name: str, argument: bytes) -> Deferred[Any]:
+    def run(self, name: str, argument: Arguments) -> Deferred[Any]:
         """What the script `name` gives. Errback: LayerUnavailable, StepRefused."""
         return self._ask(self._call(name, argument), 1)
 
     def wait_and_run(
-        self, keys: Sequence[str], wait_ms: int, name: str, argument: bytes
+        self, keys: Sequence[str], wait_ms: int, name: str, argument: Arguments
     ) -> Deferred[Any]:
         """Wait for a token on one of `keys`, at most `wait_ms`, then run the script.
 
@@ -127,13 +126,8 @@ class RedisLink:
         answer: Deferred[Any] = self._protocol.execute_command(*parts)
         return answer.addErrback(self._named)
 
-    def _call(self, name: str, argument: bytes) -> bytes:
-        call = self._calls.get(name)
-        if call is None:
-            parts = b"EVALSHA", script(name).sha.encode(), b"1", self._keys.base.encode()
-            # All parts but the argument, which makes them five.
-            call = self._calls[name] = b"*5" + packed(parts)[2:]
-        return b"%b$%d\r\n%b\r\n" % (call, len(argument), argument)
+    def _call(self, name: str, argument: Arguments) -> bytes:
+        return packed_call(library().function(name), self._keys.base.encode("ascii"), argument)
 
     def _ask(self, commands: bytes, count: int) -> Deferred[Any]:
         """What the last of `count` packed commands gives."""
@@ -196,18 +190,24 @@ class RedisLink:
         await self._greet(protocol)
 
     async def _greet(self, protocol: Any) -> None:
-        """Load the scripts and say hello before any other step; see `redis_hello.py`.
+        """Say hello before any other step; see `redis_hello.py`. Load what is not there.
 
         Two round trips in all: on a slow way, or in a busy reactor, each takes its time.
         """
-        loads = [("SCRIPT", "LOAD", one.text) for one in all_scripts()]
-        answers = await _answers(protocol, (*loads, *QUESTIONS))
-        for answer in answers[: len(loads)]:
-            if isinstance(answer, Exception):
-                raise answer
-        run, is_durable = hello_facts(answers[len(loads) :])
-        argument = hello(run, self._fresh_epoch(), is_durable=is_durable)
-        await protocol.execute_command("EVALSHA", script("hello").sha, 1, self._keys.base, argument)
+        run, is_durable = hello_facts(await _answers(protocol, QUESTIONS))
+        call = self._call("hello", hello(run, self._fresh_epoch(), is_durable=is_durable))
+        try:
+            await protocol.ask(call, 1)
+        except txredisapi.ResponseError as error:
+            if not is_unloaded(str(error)):
+                raise
+            await self._load(protocol)
+            await protocol.ask(call, 1)
+
+    async def _load(self, protocol: Any) -> None:
+        (answer,) = await _answers(protocol, (("FUNCTION", "LOAD", library().text),))
+        if isinstance(answer, Exception) and not is_loaded_already(str(answer)):
+            raise answer
 
     def _tell(self, attempt: int, error: Exception) -> None:
         is_answer = isinstance(error, txredisapi.ResponseError)

@@ -26,7 +26,7 @@ from channel_layer.layer import (
     SendGroup,
 )
 from channel_layer.redis_address import redis_address
-from channel_layer.redis_calls import ReadBefore, ScriptArguments
+from channel_layer.redis_calls import ScriptArguments
 from channel_layer.redis_keys import RedisKeys
 from channel_layer.redis_link import MAX_BLOCK_MS, RedisLink
 from channel_layer.redis_reader import RedisReader
@@ -79,7 +79,7 @@ class TwistedLayer:
         self._sends = SendQueue(
             reactor, self._send_link, self._arguments, self._client, buffer_bytes
         )
-        self._inboxes: dict[str, tuple[str, ReadBefore]] = {}
+        self._epochs: dict[str, str] = {}
         self._inbox_lock = DeferredLock()
         self._reader = RedisReader(
             self._reader_link, self._send_link, self._arguments, self._keys, self._client
@@ -274,8 +274,8 @@ class TwistedLayer:
         return tuple(awaited[number - 1] for number in numbers)
 
     async def _read(self, inbox: str, acknowledge: int, count: int) -> InboxBatch:
-        last_epoch, before = self._inboxes.get(inbox, ("", ReadBefore()))
-        argument = self._arguments.inbox(inbox, acknowledge, before, count, _fresh_epoch())
+        last_epoch = self._epochs.get(inbox, "")
+        argument = self._arguments.inbox(inbox, acknowledge, last_epoch, count, _fresh_epoch())
         wait_ms, has_waited = 0, False
         while True:
             await self._inbox_link.when_up()
@@ -286,11 +286,11 @@ class TwistedLayer:
             except LayerUnavailable:
                 wait_ms = 0
                 continue
-            waiting, batch, before, unreadable = redis_calls.inbox_read(reply)
+            waiting, batch, unreadable = redis_calls.inbox_read(reply, acknowledge, count)
             if unreadable:
                 log.error("unreadable_entries", inbox=inbox, count=unreadable)
             if batch.entries or has_waited or batch.epoch != last_epoch:
-                self._inboxes[inbox] = (batch.epoch, before)
+                self._epochs[inbox] = batch.epoch
                 return batch
             has_waited = wait_ms > 0
             wait_ms = waiting.cut(MAX_BLOCK_MS)

@@ -1,4 +1,4 @@
--- Notices that nobody could give a sign of life, in front of the scripts that look for the dead.
+-- Notices that nobody could give a sign of life, before the dead are looked for.
 
 local PAUSE_MS = 4000  -- who looks for dead servers does so each 2 s, for dead workers each 5 s
 

@@ -1,46 +1,63 @@
--- Pops entries from the heads of lists, put behind common.lua in the scripts that take.
+-- Pops entries from the heads of lists.
 
 local MAX_POPS = 10          -- rounds that one call spends on skipping expired entries
 
--- Pops up to `want` live entries from the head into `out`; expired ones are skipped and, where
--- asked for, receipted as dead. With `chains`, what is chained to the last one comes too.
-local function pop(list, want, chains, out)
-  local l = state(list)
-  local last_flags, found = 0, 0
-  local function pop_some(count)
-    local entries = call('LPOP', l.key, count)
-    if not entries then return false end
-    for _, entry in ipairs(entries) do
-      local size = #entry
-      l.n, l.bytes, l.dirty = l.n - 1, l.bytes - size, true
-      local is_one, id, expires, kind, flags, _ = false, 0, 0, 0, 0, nil
-      -- As `is_entry` does, with what is unpacked anyway.
+-- Somebody takes entry by entry: puts those of the bundles among the first `number` elements of a list in their places.
+local function unfold(l, number)
+  local singles, elements = {}, call('LPOP', l.key, number) or {}
+  for _, element in ipairs(elements) do
+    local found = entries_in(element)
+    if found then l.extra = max(0, l.extra - #found + 1) end
+    for _, entry in ipairs(found or {element}) do singles[#singles + 1] = entry end
+  end
+  l.elements, l.dirty, l.given = l.elements - #elements + #singles, true, 0
+  local heads = {}
+  for i = #singles, 1, -1 do heads[#heads + 1] = singles[i] end
+  push_all('LPUSH', l.key, heads)
+  if heads[1] then keep(l.key, l.need_ms) end
+end
+
+-- Pops up to `want` live entries from the head of `l` into `out`; expired ones are skipped and,
+-- where asked for, receipted as dead. With `chains`, what is chained to the last one comes too.
+local function pop(l, want, chains, out)
+  local found, last_flags, gone, gone_bytes, rounds = 0, 0, 0, 0, 0
+  while true do
+    local more = want - found
+    if more <= 0 or rounds >= MAX_POPS then
+      if not chains or last_flags == 0 or rounds >= MAX_POPS + MAX_CHAIN then break end
+      more = 1
+    end
+    rounds = rounds + 1
+    if l.extra > 0 then unfold(l, more) end
+    local entries = call('LPOP', l.key, more)
+    if not entries then break end
+    gone = gone + #entries
+    for i = 1, #entries do
+      local entry = entries[i]
+      local size, is_one = #entry, false
+      gone_bytes, last_flags = gone_bytes + size, 0
       if size >= HEADER + 2 then
-        id, _, expires, _, _, kind, flags = unpack_entry(FORMAT, entry)
-        local at = HEADER + 2 + byte(entry, HEADER + 1)
-        is_one = kind <= REPLAY and at <= size and at + byte(entry, at) <= size
+        local kind, flags, length = byte(entry, HEADER - 1, HEADER + 1)
+        local at = HEADER + 2 + length
+        is_one = kind < BUNDLE and at <= size and at + byte(entry, at) <= size
+        if is_one then
+          last_flags = flags
+          local expires = unpack_entry('>I8', entry, 17)
+          if expires == 0 or expires > now then
+            found = found + 1
+            out[#out + 1] = entry
+          else
+            send_receipt(entry, 'dead')
+          end
+        end
       end
-      last_flags = is_one and flags or 0
-      if not is_one then
-        -- Not put there by this layer.
-        call('HINCRBY', base .. 'stat', 'unreadable', 1)
-      elseif expires > 0 and expires <= now then
-        send_receipt(entry, 'dead')
-      else
-        out[#out + 1] = {list = list, id = id, entry = entry}
-        found = found + 1
-      end
+      -- Not put there by this layer.
+      if not is_one then call('HINCRBY', base .. 'stat', 'unreadable', 1) end
     end
-    return true
   end
-  for _ = 1, MAX_POPS do
-    if found >= want or not pop_some(want - found) then break end
-  end
-  if chains then
-    for _ = 1, MAX_CHAIN do
-      if last_flags == 0 or not pop_some(1) then break end
-    end
+  if gone > 0 then
+    l.n, l.elements, l.bytes, l.dirty = l.n - gone, l.elements - gone, l.bytes - gone_bytes, true
+    l.given = 0
   end
   if l.n <= 0 then l.n, l.bytes = 0, 0 end
-  return found
 end

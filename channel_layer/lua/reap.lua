@@ -4,7 +4,7 @@
 -- sent, sockets that wait, server of which nothing is left…}. A socket waits while an event of
 -- it is on a list, delayed or leased; what was done is bounded by BUDGET a call.
 
-local silent_ms = args[5]
+local silent_ms
 local BUDGET = 2500  -- each call looks for all events under way anew, which takes longer than these
 local MAX_SERVERS = 100
 local MAX_GROUPS = 10
@@ -13,7 +13,7 @@ local EVENTS = {'websocket.connect', 'websocket.receive', DISCONNECT}
 local MAX_REFUSAL = 64
 -- {"accept": false} as msgpack, wherever it stands in a short reply.
 local REFUSAL = '\166accept\194'
-local spent, disconnects, waiting, gone = 0, 0, 0, {}
+local spent, disconnects, waiting, gone, under_way
 
 -- The servers without a sign of life; reading the inbox is one that the registry hears of later.
 local function silent_servers()
@@ -34,7 +34,6 @@ local function silent_servers()
 end
 
 -- Where an event under way will be receipted; looked up once a call.
-local under_way = nil
 local function channels_under_way()
   if under_way then return under_way end
   under_way = {}
@@ -90,7 +89,7 @@ local function reap_sockets(list)
       spent = spent + 1
       mark(list)
       if not refused[channel] then
-        append(DISCONNECT, MESSAGE, tail_of(DISCONNECT, farewell), 0, 0, DAY_MS)
+        append(DISCONNECT, MESSAGE, tail_of(DISCONNECT, farewell), 0, DAY_MS)
         disconnects = disconnects + 1
       end
     end
@@ -151,16 +150,20 @@ local function forget_old_devices()
   end
 end
 
-forget_old_devices()
-local more = false
-for _, list in ipairs(silent_servers()) do
-  local has_members = reap_members(list)
-  local has_sockets = reap_sockets(list)
-  if has_members or has_sockets then
-    more = more or has_members or spent >= BUDGET
-  else
-    forget_inbox(list)
+function functions.reap()
+  silent_ms = args[5]
+  spent, disconnects, waiting, gone, under_way = 0, 0, 0, {}, nil
+  forget_old_devices()
+  local more = false
+  for _, list in ipairs(silent_servers()) do
+    local has_members = reap_members(list)
+    local has_sockets = reap_sockets(list)
+    if has_members or has_sockets then
+      more = more or has_members or spent >= BUDGET
+    else
+      forget_inbox(list)
+    end
   end
+  save()
+  return {more and 1 or 0, disconnects, waiting, unpack(gone)}
 end
-save()
-return {more and 1 or 0, disconnects, waiting, unpack(gone)}

@@ -1,6 +1,5 @@
--- Looks at all entries of lists, leases and the delayed ones, in pieces; behind leases.lua in the
--- rare scripts that must know what is still under way somewhere. All of these are bounded by the
--- capacities of lists.
+-- Looks at all entries of lists, leases and the delayed ones, in pieces, where it must be known what is
+-- still under way somewhere. All of these are bounded by the capacities of lists.
 
 local MAX_LEASES = 10000
 local MAX_PIECES = 10000
@@ -10,7 +9,9 @@ local function each_entry(list, see)
   for piece = 0, MAX_PIECES do
     local entries = call('LRANGE', base .. 'list:' .. list, piece * CHUNK, piece * CHUNK + CHUNK - 1)
     for _, entry in ipairs(entries) do
-      if is_entry(entry) then see(entry) end
+      if is_entry(entry) then
+        for _, one in ipairs(entries_in(entry) or {entry}) do see(one) end
+      end
     end
     if #entries < CHUNK then return end
   end
@@ -23,8 +24,8 @@ local function each_delayed(glob, look)
     local step = call('ZSCAN', base .. 'delayed', cursor, 'MATCH', glob, 'COUNT', CHUNK)
     cursor = step[1]
     for i = 1, #step[2], 2 do
-      local list = string.match(step[2][i], '^[^%z]*')
-      look(list, string.sub(step[2][i], #list + 2))
+      local list = match(step[2][i], '^[^%z]*')
+      look(list, sub(step[2][i], #list + 2))
     end
     if cursor == '0' then return end
   end
@@ -38,11 +39,7 @@ local function each_lease(look)
   end
 end
 
-local function channel_in(entry)
-  return string.sub(entry, HEADER + 2, HEADER + 1 + string.byte(entry, HEADER + 1))
-end
-
 local function payload_of(entry)
-  local at = HEADER + 2 + string.byte(entry, HEADER + 1)
-  return string.sub(entry, at + 1 + string.byte(entry, at))
+  local at = HEADER + 2 + byte(entry, HEADER + 1)
+  return sub(entry, at + 1 + byte(entry, at))
 end

@@ -112,6 +112,17 @@ events = st.builds(
     sockets,
     st.sampled_from((0, 0, 0, FAR_MS)),
 )
+parts: st.SearchStrategy[Operation] = st.one_of(
+    st.builds(lambda channel, size: Send(channel, payload(size)), sockets, st.integers(0, 120)),
+    st.builds(
+        lambda channel, order, farewell: SendReceipt(
+            channel, payload(3), order, farewell and payload(6)
+        ),
+        sockets,
+        st.integers(0, 9),
+        st.sampled_from((None, None, b"x")),
+    ),
+)
 disconnects = st.builds(
     lambda receipt, urgent: Send(GOODBYES, payload(5), receipt, urgent=urgent),
     st.sampled_from(("", *SOCKETS)),

@@ -166,7 +166,7 @@ async def test_keys_of_another_version(valkey: EmbeddedValkey) -> None:
     layer.close()
     with redis.Redis.from_url(valkey.url) as broker:
         broker.set(KEYS.base + "format", str(redis_hello.KEY_FORMAT + 1))
-        with pytest.raises(ConfigurationError, match="another version: expected 1, got 2"):
+        with pytest.raises(ConfigurationError, match="another version: expected 2, got 3"):
             layer.perform([Send("a", b"")])
         twisted = TwistedLayer(reactor, LayerSettings(valkey.url))
         starting = twisted.start()

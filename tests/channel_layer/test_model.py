@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from channel_layer.answers import Committed
 from channel_layer.capacities import Capacities
-from channel_layer.layer import Done, Entry, Operation, Retry
+from channel_layer.layer import Done, Entry, OpenSocket, Operation, Retry, Send
 from channel_layer.memory import MemoryLayer
 from channel_layer.memory_registry import EPOCH
 from channel_layer.redis_blocking import RedisLayer
@@ -31,6 +31,7 @@ from tests.channel_layer.model_steps import (
     INBOXES,
     LISTS,
     PATTERNS,
+    SOCKETS,
     UNORDERED,
     USUAL,
     WORK,
@@ -39,6 +40,8 @@ from tests.channel_layer.model_steps import (
     events,
     facts,
     operations,
+    parts,
+    payload,
     resumptions,
     sockets_steps,
 )
@@ -118,6 +121,35 @@ class Models(RuleBasedStateMachine):
                 [pair[side] for pair in back],
                 WORK,
                 count,
+            )
+            for side, layer in enumerate(self.layers)
+        ]
+        self.compare_commits(worker, *answers)
+
+    @rule(
+        data=st.data(),
+        sent=st.integers(0, 5),
+        opened=st.booleans(),
+        worker=st.sampled_from(WORKERS),
+        lost=st.sampled_from((False, False, True)),
+    )
+    def answer(self, data: st.DataObject, sent: int, opened: bool, worker: str, lost: bool) -> None:
+        """A worker replies to all that it holds, as most commits do; what it lost is fenced."""
+        events = [Send("a", payload(1)) for _ in range(sent)]
+        self.perform([*events, *(OpenSocket(one, payload(4)) for one in SOCKETS if opened)])
+        if sent:
+            self.take(worker, sent)
+        gone = self.pairs[worker][::2] if lost else []
+        for side, layer in enumerate(self.layers):
+            layer.give_back(self.names[worker], [pair[side].id for pair in gone])
+        items = [
+            (pair, data.draw(st.lists(parts, max_size=3)))
+            for pair in data.draw(st.permutations(self.pairs[worker]))
+        ]
+        answers = [
+            layer.commit(
+                self.names[worker],
+                [Done(pair[side].id, self.sided(asked, side)) for pair, asked in items],
             )
             for side, layer in enumerate(self.layers)
         ]

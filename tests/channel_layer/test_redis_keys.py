@@ -25,7 +25,7 @@ def test_names_stand_under_one_tag() -> None:
             keys.members("g", "a"),
             keys.servers("g"),
         ),
-        *(keys.poke("c"), keys.dead, keys.epoch, keys.stat, keys.everything),
+        *(keys.poke("c"), keys.dead, keys.epoch, keys.stat, keys.totals, keys.everything),
     ]
     assert all(name.startswith("{site:1}:") for name in names)
     assert len(set(names)) == len(names)
@@ -55,7 +55,7 @@ def test_the_table_of_keys_is_whole(
     assert {"list", "meta", "wake", "lease", "members", "servers", "delayed", "batch"} <= kinds
     assert {"groups", "users", "devices", "log", "logmeta", "reaped"} <= kinds
     lasting = {name.partition(":")[0] for name, ttl in found.items() if ttl == -1}
-    settled = {"epoch", "run", "up_since", "format", "id", "stat"}
+    settled = {"epoch", "run", "up_since", "format", "totals", "stat"}
     assert lasting == settled | {"lease", "workers", "dead", "servers", "sockets", "present"}
 
 

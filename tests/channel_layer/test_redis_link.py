@@ -12,6 +12,7 @@ from twisted.internet.task import deferLater
 
 from channel_layer import redis_link
 from channel_layer.redis_address import redis_address
+from channel_layer.redis_commands import Arguments, packed_string
 from channel_layer.redis_keys import RedisKeys
 from channel_layer.redis_link import RedisLink
 from shared.errors import LayerUnavailable, StepRefused
@@ -81,7 +82,7 @@ async def test_a_wrong_step_keeps_the_connection(redis_url: str, prefix: str) ->
     with pytest.raises(StepRefused):
         await link.command("NO-SUCH-COMMAND")
     with pytest.raises(StepRefused):
-        await link.wait_and_run(["{x"], 1, "send", b"nonsense")
+        await link.wait_and_run(["{x"], 1, "send", Arguments(1, packed_string(b"nonsense")))
     assert await link.command("PING") in (b"PONG", "PONG")
     await link.stop()
 

@@ -12,7 +12,7 @@ from shared.errors import ConfigurationError, LayerUnavailable, StepRefused
         "LOADING Redis is loading the dataset in memory",
         "READONLY You can't write against a read only replica.",
         "OOM command not allowed when used memory > 'maxmemory'.",
-        "NOSCRIPT No matching script.",
+        "ERR Function not found",
         "MISCONF Errors writing to the AOF file: No space left on device",
     ],
 )

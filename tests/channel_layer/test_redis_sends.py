@@ -63,7 +63,7 @@ def stored(valkey: EmbeddedValkey, channel: str) -> list[int]:
 
 def script_calls(broker: "redis.Redis[bytes]") -> int:
     stats = broker.info("commandstats")
-    return int(stats.get("cmdstat_evalsha", {"calls": 0})["calls"])
+    return int(stats.get("cmdstat_fcall", {"calls": 0})["calls"])
 
 
 async def passed(begun: Any, broker: "redis.Redis[bytes]", attempts: int) -> None:

@@ -93,9 +93,9 @@ def test_an_idle_take_asks_rarely(
     other = another(settings)
     taking = pool.submit(other.take, "w", ["nothing"], 1, 3_000)
     wait_for(lambda: blocked(broker, settings.prefix) == 1)
-    before = int(broker.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])
+    before = int(broker.info("commandstats").get("cmdstat_fcall", {"calls": 0})["calls"])
     assert taking.result(30) == ()
-    after = int(broker.info("commandstats")["cmdstat_evalsha"]["calls"])
+    after = int(broker.info("commandstats")["cmdstat_fcall"]["calls"])
     assert after - before <= 2
     other.close()
 

@@ -39,7 +39,7 @@ class Relay:
         """The broker's address as the parts see it."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def answer(self, error: str, count: int = 1, commands: tuple[str, ...] = ("EVALSHA",)) -> None:
+    def answer(self, error: str, count: int = 1, commands: tuple[str, ...] = ("FCALL",)) -> None:
         """Answer the next `count` of these commands with `error`; the broker never sees them."""
         names = frozenset(name.encode() for name in commands)
         with self._lock:
@@ -77,7 +77,7 @@ class Relay:
                     del self._errors[at]
                     self.injected += 1
                     return f"-{error}\r\n".encode()
-            if self._cuts and name == b"EVALSHA":
+            if self._cuts and name == b"FCALL":
                 self._cuts -= 1
                 self.injected += 1
                 return _CUT
