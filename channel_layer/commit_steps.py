@@ -1,6 +1,6 @@
 """What a worker commits as the steps that `lua/commit.lua` reads: replies to one inbox together.
 
-The shapes are told at the head of `lua/commit_arguments.lua`. It speaks to no broker.
+The shapes are told at the head of `lua/commit.lua`. It speaks to no broker.
 """
 
 import struct
@@ -11,8 +11,15 @@ from channel_layer.layer import Done, Retry
 from channel_layer.redis_operations import PackedOperations, Part
 
 _STAMP_BYTES = entries.STAMP_BYTES
-_MAX_TOGETHER = 200
-"""Items of one step, which are told apart by one byte."""
+_MAX_TOGETHER = 120
+"""Items of one step, and operations of each: an item is named by one byte."""
+
+_MAX_TOGETHER_BYTES = 64 * 1024
+"""Of what one item says: larger replies are elements of their own, so that a reader takes no more
+of them at once than it asks for."""
+
+_MAX_BUNDLE_BYTES = 256 * 1024
+"""Of one bundle, which is read as a whole."""
 
 _pack_id = struct.Struct(">Q").pack
 
@@ -45,6 +52,8 @@ class CommitSteps:
         self._ids: list[bytes] = []
         self._bundles: dict[str, _Bundle] = {}
         self._farewells: list[Any] = []
+        self._seen: set[int] = set()
+        self._size_bytes = 0
 
     def add(self, item: Done | Retry) -> None:
         """One more item. Raises: InvalidName, MessageTooLarge."""
@@ -66,14 +75,23 @@ class CommitSteps:
 
     def _is_added_together(self, item: Done) -> bool:
         """Add an item that puts nothing but parts on one inbox; whether it is such a one."""
+        if len(item.operations) > _MAX_TOGETHER or item.entry_id in self._seen:
+            return False
         parts: list[Part] = []
+        size_bytes = 0
         for operation in item.operations:
             part = self._operations.part_of(operation)
             if part is None or (parts and part.inbox != parts[0].inbox):
                 return False
             parts.append(part)
-        if len(self._ids) == _MAX_TOGETHER:
+            size_bytes += len(part.unstamped)
+        if size_bytes > _MAX_TOGETHER_BYTES:
+            return False
+        self._size_bytes += size_bytes
+        if len(self._ids) == _MAX_TOGETHER or self._size_bytes > _MAX_BUNDLE_BYTES:
             self._end_together()
+            self._size_bytes = size_bytes
+        self._seen.add(item.entry_id)
         owner = len(self._ids)
         self._ids.append(_pack_id(item.entry_id))
         for inbox, unstamped, is_receipt, channel, farewell in parts:

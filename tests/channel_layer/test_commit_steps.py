@@ -80,11 +80,33 @@ def test_everything_else_keeps_its_place() -> None:
 def test_a_large_batch_is_several_steps() -> None:
     """Items of one step are told apart by a byte."""
     packed, _ = steps(*(Done(number, (Send("P!a", b"p"),)) for number in range(450)))
-    assert [len(step[1]) // 8 for step in packed] == [200, 200, 50]
-    assert max(packed[0][4]) == 199
+    assert [len(step[1]) // 8 for step in packed] == [120, 120, 120, 90]
+    assert max(packed[0][4]) == 119
 
 
 def test_wrong_names_are_refused() -> None:
     """Before anything is done."""
     with pytest.raises(InvalidName):
         steps(Done(1, (Send("P!!", b"p"),)))
+
+
+def test_large_replies_stand_alone() -> None:
+    """Past 64 KiB an item's replies are elements of their own: a bundle is read as a whole."""
+    large = Done(1, tuple(Send("P!a", b"x" * 40_000) for _ in range(2)))
+    small = Done(2, (Send("P!a", b"x" * 60_000),))
+    packed, strings = steps(large, small)
+    assert [step[0] for step in packed] == [2, 1]
+    assert len(strings) == 3
+
+
+def test_a_bundle_has_a_bound() -> None:
+    """Past 256 KiB a second one begins."""
+    packed, strings = steps(*(Done(n, (Send("P!a", b"x" * 60_000),)) for n in range(8)))
+    assert [step[0] for step in packed] == [1, 1]
+    assert all(len(string) <= 256 * 1024 + 1000 for string in strings)
+
+
+def test_an_id_that_comes_twice_is_settled_twice() -> None:
+    """The second time its lease is over, which is told of that one alone."""
+    packed, _ = steps(Done(1, (Send("P!a", b"1"),)), Done(1, (Send("P!a", b"2"),)))
+    assert [step[0] for step in packed] == [1, 2]
