@@ -159,7 +159,9 @@ def _content_type(value: str) -> Headers:
 
 def _joined(typed: Headers, headers: Iterable[tuple[str | bytes, str | bytes]]) -> Headers:
     """The headers, checked, behind the content type where they have none of their own."""
-    pairs = check_headers([(_header(name).lower(), _header(value)) for name, value in headers])
+    pairs = check_headers(
+        tuple([(_header(name).lower(), _header(value)) for name, value in headers])
+    )
     return pairs if any(name == b"content-type" for name, _ in pairs) else (*typed, *pairs)
 
 
