@@ -14,10 +14,12 @@ import click
 
 from bench import environments, report, tools
 from bench.environments import Missing
+from bench.processes import Running
 from bench.report import Rows
-from bench.servers import PAGE, SERVERS, Running, Server, started
+from bench.servers import PAGE, SERVERS, Server, started
 from bench.tools import Unsound
-from bench.works import WORKS, Work
+from bench.work import Work
+from bench.works import WORKS
 
 QUICK = 0.2
 
@@ -57,7 +59,7 @@ def main(
     servers = _servers(peers)
     rows: list[Rows] = []
     for work in works:
-        able = [one for one in servers if work.wants in one.does and one.name not in work.without]
+        able = [one for one in servers if work.wants in one.does]
         rows += _measured(work, able, 1 if quick else rounds or work.rounds, quick)
     command = " ".join(["python -m bench", *sys.argv[1:]])
     page = report.markdown(rows, command, environments.versions())

@@ -73,7 +73,7 @@ def program(name: str) -> str:
     if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
         made.parent.mkdir(parents=True, exist_ok=True)
         _run(
-            [compiler, "-O2", "-D_GNU_SOURCE", "-o", made, source],
+            [compiler, "-O2", "-D_GNU_SOURCE", "-o", made, source, "-lm"],
             f"{name}.c cannot be compiled",
         )
     return str(made)

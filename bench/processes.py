@@ -4,12 +4,61 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers on `port`; `parts` are its processes by what they do.
+
+    `ports` are those of all its servers, when it has several.
+    """
+
+    port: int
+    parts: Mapping[str, tuple[int, ...]]
+    redis_url: str = ""
+    ports: tuple[int, ...] = ()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Every process of it."""
+        return tuple(pid for pids in self.parts.values() for pid in pids)
+
+
+Start = Callable[[Path, ExitStack], Running]
+"""Starts it with a folder of its own; what ends it goes on the stack. Raises: Missing."""
+
+
+class Spent:
+    """The CPU that each part of a server uses between `begin` and `end`."""
+
+    def __init__(self, server: Running) -> None:
+        self._parts = server.parts
+        self._before: dict[str, float] = {}
+        self._spent: dict[str, float] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Count from here."""
+        self._before = {part: cpu_s(pids) for part, pids in self._parts.items()}
+
+    def end(self) -> None:
+        """Count up to here."""
+        self._spent = {part: cpu_s(p) - self._before[part] for part, p in self._parts.items()}
+
+    def each(self, times: float) -> dict[str, float]:
+        """Microseconds for each of so many, by part (`cpu_us server`)."""
+        return {f"cpu_us {part}": s / max(times, 1) * 1e6 for part, s in self._spent.items()}
+
+    def all(self, times: float) -> float:
+        """Microseconds of all parts together for each of so many."""
+        return sum(self.each(times).values())
 
 
 def unused_port() -> int:
@@ -67,17 +116,22 @@ def family(pid: int) -> tuple[int, ...]:
     return (pid, *(each for child in found for each in family(int(child))))
 
 
-def cpu_s(pids: Iterable[int]) -> float:
-    """Seconds of CPU that the processes and what is below them have used."""
-    ticks = 0
+def cpu_of_each(pids: Iterable[int]) -> dict[int, float]:
+    """Seconds of CPU that the processes and what is below them have used, by process."""
+    found = {}
     for pid in pids:
         for each in family(pid):
             try:
                 fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
             except (FileNotFoundError, ProcessLookupError):
                 continue  # it ended meanwhile
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / _TICKS
+            found[each] = (int(fields[11]) + int(fields[12])) / _TICKS
+    return found
+
+
+def cpu_s(pids: Iterable[int]) -> float:
+    """Seconds of CPU that all of them have used together."""
+    return sum(cpu_of_each(pids).values())
 
 
 def memory_kib(pids: Iterable[int]) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.targets import TARGETS, Target
 from bench.tools import Figures
-from bench.works import Work
+from bench.work import Work
 
 
 @dataclass(slots=True)
@@ -35,8 +35,13 @@ class Rows:
 
     def others(self) -> dict[str, float]:
         """The medians of the figures beside the main one."""
-        names = list(self.runs[0])[1:] if self.runs else []
-        return {name: statistics.median(run[name] for run in self.runs) for name in names}
+        main = next(iter(self.runs[0]), "") if self.runs else ""
+        names = dict.fromkeys(name for run in self.runs for name in run if name != main)
+        return {name: self.of(name) for name in names}
+
+    def of(self, figure: str) -> float:
+        """The median of a figure; a run that does not know it counts as 0."""
+        return statistics.median(run.get(figure, 0.0) for run in self.runs)
 
 
 def markdown(rows: Sequence[Rows], command: str, versions: Mapping[str, str]) -> str:

@@ -5,34 +5,18 @@ Every one gets the same page, payload and machine. What it needs is installed by
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import environments
-from bench.processes import ROOT, running, unused_port, wait_for_port
+from bench.ours import ours, ours_with_board, ours_with_files, valkey, write_files
+from bench.processes import ROOT, Running, Start, running, unused_port, wait_for_port
 
 PAGE, SEND, FILE, ECHO, GROUP, BOARD = "page", "body", "file", "echo", "group", "board"
+PACE, JOB, GROWTH, PROCESSES, IDLE = "pace", "job", "growth", "processes", "idle"
 """What a server can do: works ask for one of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A server that answers on `port`; `parts` are its processes by what they do."""
-
-    port: int
-    parts: Mapping[str, tuple[int, ...]]
-    redis_url: str = ""
-
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """Every process of it."""
-        return tuple(pid for pids in self.parts.values() for pid in pids)
-
-
-Start = Callable[[Path, ExitStack], Running]
-"""Starts it with a folder of its own; what ends it goes on the stack. Raises: Missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +28,6 @@ class Server:
     start: Start
     does: frozenset[str]
     is_peer: bool = True
-
-
-def _valkey(folder: Path, stack: ExitStack) -> tuple[str, int]:
-    port = unused_port()
-    options = ["--dir", str(folder / "valkey"), "--port", str(port)]
-    command = [sys.executable, "-m", "channel_layer.embedded", *options]
-    pid = stack.enter_context(running(command, folder / "valkey.log"))
-    wait_for_port(port)
-    return f"redis://127.0.0.1:{port}/0", pid
-
-
-def ours(servers: int = 1, workers: int = 1, app: str = "bench.app:build", *options: str) -> Start:
-    """This project with so many processes of each kind; the first server's port is measured."""
-
-    def start(folder: Path, stack: ExitStack) -> Running:
-        redis_url, valkey = _valkey(folder, stack)
-        env = {"REDIS_URL": redis_url, "DATABASE_URL": f"sqlite:///{folder / 'board.sqlite3'}"}
-        port, pids = 0, []
-        for number in range(servers):
-            port = unused_port()
-            command = [sys.executable, "-m", "interface_server", "--port", str(port), *options]
-            log = folder / f"server{number}.log"
-            pids.append(stack.enter_context(running(command, log, env)))
-            wait_for_port(port)
-        command = [sys.executable, "-m", "workers", "--app", app, "--processes", str(workers)]
-        pool = stack.enter_context(running(command, folder / "workers.log", env))
-        parts = {"server": tuple(pids), "workers": (pool,), "Valkey": (valkey,)}
-        return Running(port, parts, redis_url)
-
-    return start
 
 
 def _python(*arguments: str) -> Start:
@@ -92,14 +46,14 @@ def _python(*arguments: str) -> Start:
 def _channels4(*arguments: str) -> Start:
     def start(folder: Path, stack: ExitStack) -> Running:
         python = environments.python_of("channels4")
-        redis_url, valkey = _valkey(folder, stack)
+        redis_url, redis = valkey(folder, stack)
         port = unused_port()
         command = [python, "-m", *(each.replace("PORT", str(port)) for each in arguments)]
         env = {"REDIS_URL": redis_url, "PYTHONPATH": str(ROOT)}
         site = "bench.peers.channels4.site:application"
         pid = stack.enter_context(running([*command, site], folder / "server.log", env))
         wait_for_port(port)
-        return Running(port, {"server": (pid,), "Valkey": (valkey,)}, redis_url)
+        return Running(port, {"server": (pid,), "Valkey": (redis,)}, redis_url)
 
     return start
 
@@ -123,14 +77,14 @@ def _starlette(processes: int) -> Start:
 
 def _node(folder: Path, stack: ExitStack) -> Running:
     modules = environments.node_modules_of("node")
-    redis_url, valkey = _valkey(folder, stack)
+    redis_url, redis = valkey(folder, stack)
     port = unused_port()
     script = environments.PEERS / "node" / "server.js"
     command = ["node", str(script), str(port), redis_url]
     env = {"NODE_PATH": str(modules)}
     pid = stack.enter_context(running(command, folder / "server.log", env))
     wait_for_port(port)
-    return Running(port, {"server": (pid,), "Valkey": (valkey,)}, redis_url)
+    return Running(port, {"server": (pid,), "Valkey": (redis,)}, redis_url)
 
 
 def _nginx(peer: str) -> Start:
@@ -162,30 +116,34 @@ def _limit(folder: Path, stack: ExitStack) -> Running:
     return Running(port, {"server": (pid,)})
 
 
-def write_files(folder: Path) -> None:
-    """The static files: 1 KiB and 16 KiB. They may be read by nginx's own user."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for each in (folder, *folder.parents[:1]):
-        each.chmod(0o755)
-    for name, size in (("1k.txt", 1024), ("16k.txt", 16 * 1024)):
-        (folder / name).write_bytes(b"x" * size)
-
-
-def _ours_with_files(folder: Path, stack: ExitStack) -> Running:
-    static = folder / "static"
-    write_files(static)
-    return ours(1, 1, "bench.app:build", "--static", f"/static={static}")(folder, stack)
-
-
-def _two(titled: str) -> str:
-    return f"this project, {titled}"
-
-
-_ALL = frozenset({PAGE, SEND, FILE, ECHO, GROUP})
+_ALL = frozenset({PAGE, SEND, FILE, ECHO, GROUP, PACE, JOB, GROWTH, PROCESSES})
+_STARLETTE = frozenset({PAGE, SEND, PACE})
 _DJANGO = frozenset({PAGE, ECHO, GROUP})
 
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}{'s' * (number > 1)}"
+
+
 SERVERS: tuple[Server, ...] = (
-    Server("ours", "this project (1 server, 1 worker)", _ours_with_files, _ALL, False),
+    Server("ours", "this project (1 server, 1 worker)", ours_with_files, _ALL, False),
+    Server(
+        "ours-board",
+        "this project, the board",
+        ours_with_board,
+        frozenset({BOARD}),
+        False,
+    ),
+    *(
+        Server(
+            f"ours-{servers}s-{workers}w",
+            f"this project ({_counted(servers, 'server')}, {_counted(workers, 'worker')})",
+            ours(servers, workers),
+            frozenset({PROCESSES, IDLE} if workers == 4 and servers == 1 else {PROCESSES}),
+            False,
+        )
+        for servers, workers in ((1, 2), (1, 4), (2, 1), (4, 1))
+    ),
     Server(
         "bare",
         "bare Twisted + httptools, page ready",
@@ -200,8 +158,8 @@ SERVERS: tuple[Server, ...] = (
         frozenset({PAGE}),
         False,
     ),
-    Server("uvicorn", "uvicorn + Starlette, 1 process", _starlette(1), frozenset({PAGE, SEND})),
-    Server("uvicorn-2", "uvicorn + Starlette, 2 processes", _starlette(2), frozenset({PAGE, SEND})),
+    Server("uvicorn", "uvicorn + Starlette, 1 process", _starlette(1), _STARLETTE),
+    Server("uvicorn-2", "uvicorn + Starlette, 2 processes", _starlette(2), _STARLETTE),
     Server(
         "daphne",
         "Channels 4 + Daphne 4 + channels_redis",

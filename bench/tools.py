@@ -1,6 +1,7 @@
 """The programs that make the load, and the figures in what they print. Starts no server."""
 
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -11,12 +12,29 @@ from pathlib import Path
 from typing import Any
 
 from bench import environments
+from bench.processes import Spent
 
 Figures = dict[str, float]
 
 _RATE = re.compile(r"Requests/sec:\s+([0-9.]+)")
 _QUANTILE = re.compile(r"^\s+(50|99)%\s+([0-9.]+)(us|ms|s)$", re.MULTILINE)
 _BAD = re.compile(r"Socket errors: .*|Non-2xx or 3xx responses: .*")
+_UPLOAD = """\
+wrk.method = "POST"
+wrk.body = string.rep("x", {})
+wrk.headers["Content-Type"] = "application/octet-stream"
+"""
+_COOKIES = """\
+local number, before, behind = 0, "", ""
+function init(arguments)
+  local sample = wrk.format(nil, nil, {["Host"] = wrk.headers["Host"], ["Cookie"] = "visit=@"})
+  before, behind = sample:match("^(.*visit=)@(.*)$")
+end
+function request()
+  number = number + 1
+  return before .. number .. behind
+end
+"""
 _MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
@@ -24,15 +42,18 @@ class Unsound(Exception):
     """A run whose figures say nothing: requests failed, sockets were refused."""
 
 
-def wrk(url: str, connections: int, seconds: int, upload: bytes = b"") -> Figures:
-    """Closed loop over kept connections: `per_s`, `p50_ms`, `p99_ms`. Raises: Unsound, Missing."""
+def wrk(
+    url: str, connections: int, seconds: int, upload: bytes = b"", has_cookies: bool = False
+) -> Figures:
+    """Closed loop over kept connections: `per_s`, `p50_ms`, `p99_ms`.
+
+    `has_cookies`: each request brings a cookie that none had before. Raises: Unsound, Missing.
+    """
     command = [environments.tool("wrk", "wrk"), "-t1", f"-c{connections}", f"-d{seconds}s"]
+    lines = _UPLOAD.format(len(upload)) if upload else _COOKIES if has_cookies else ""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        if upload:
-            script.write(
-                f'wrk.method = "POST"\nwrk.body = string.rep("x", {len(upload)})\n'
-                'wrk.headers["Content-Type"] = "application/octet-stream"\n'
-            )
+        if lines:
+            script.write(lines)
             script.flush()
             command += ["-s", script.name]
         text = _output([*command, "--latency", "--timeout", "10s", url])
@@ -46,33 +67,43 @@ def wrk(url: str, connections: int, seconds: int, upload: bytes = b"") -> Figure
     return {"per_s": float(found[1]), **times}
 
 
-def at_rate(url: str, per_s: float, seconds: int, connections: int = 64) -> Figures:
-    """Requests that come at a fixed rate, whatever the answers do: `p50_ms`, `p99_ms`.
+def at_rate(port: int, path: str, per_s: float, seconds: float, connections: int = 64) -> Figures:
+    """Requests that come at a mean rate, whatever the answers do: `p50_ms`, `p99_ms`.
 
     Raises: Unsound, Missing.
     """
-    h2load = environments.tool("h2load", "nghttp2-client")
-    each = max(1, round(per_s / connections))
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "times"
-        command = [h2load, "--h1", "-c", str(connections), "-t1", f"--rps={each}"]
-        text = _output([*command, "-D", str(seconds), "--log-file", str(log), url])
-        rows = [line.split("\t") for line in log.read_text(encoding="utf-8").splitlines()]
-    bad = sum(row[1] != "200" for row in rows)
-    if bad or not rows:
-        raise Unsound(f"{bad} of {len(rows)} requests failed at {per_s:.0f}/s: {text[-200:]}")
-    times = sorted(int(row[2]) / 1000 for row in rows)
-    return {
-        "per_s": len(rows) / seconds,
-        "p50_ms": times[len(times) // 2],
-        "p99_ms": times[len(times) * 99 // 100],
-    }
+    command = [environments.program("pace"), port, path, f"{per_s:.1f}", seconds, connections]
+    said: dict[str, float] = json.loads(_output([str(part) for part in command]))
+    bad = said["failed"] + said["asked"] - said["answered"]
+    if bad or not said["asked"]:
+        raise Unsound(f"{bad:.0f} of {said['asked']:.0f} requests failed at {per_s:.0f}/s")
+    return {"p50_ms": said["p50_ms"], "p99_ms": said["p99_ms"]}
 
 
-def load(mode: str, port: int, path: str, sockets: int, *more: object) -> dict[str, Any]:
-    """What bench/load/load.c says. Raises: Unsound, Missing."""
+def load(
+    mode: str, port: int, path: str, sockets: int, *more: object, spent: Spent | None = None
+) -> dict[str, Any]:
+    """What bench/load/load.c says.
+
+    `spent` counts from when all sockets are open to when the work is done and none is closed yet.
+    Raises: Unsound, Missing.
+    """
     command = [environments.program("load"), mode, port, path, sockets, *more]
-    found: dict[str, Any] = json.loads(_output([str(part) for part in command]))
+    with subprocess.Popen(
+        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        text = os.read(process.stdout.fileno(), 65536)  # comes when all sockets are open
+        if spent is not None:
+            spent.begin()
+        text += process.stdout.readline()
+        if spent is not None:
+            spent.end()
+        complaint = process.stderr.read().decode()
+    if process.returncode:
+        raise Unsound(f"load: {' '.join(complaint[-300:].split()) or process.returncode}")
+    found: dict[str, Any] = json.loads(text)
     return found
 
 

@@ -7,9 +7,12 @@
  *   load open PORT PATH SOCKETS                   all handshakes at the same instant
  *   load echo PORT PATH SOCKETS SECONDS SIZE      each sends its next frame upon the last one's echo
  *   load tell PORT PATH SOCKETS POST TIMES SIZE   POSTs one by one, each behind the last arrival
- *   load flood PORT PATH SOCKETS POST TIMES SIZE  POSTs back to back, MAX_FLOOD_BYTES in flight
+ *   load flood PORT PATH SOCKETS POST TIMES SIZE [EACH]
+ *                                                 POSTs back to back; EACH: messages that come of one
+ *   load connect PORT PATH SOCKETS SECONDS        handshakes one behind the other, SOCKETS at once
  *   load hold PORT PATH SOCKETS                   open until standard input ends
- */
+ *
+ * A # in PATH becomes the socket's number. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -43,8 +46,8 @@ struct peer {
 static struct peer *peers;
 static int count, epoll_fd, opened, failed, lost;
 static struct sockaddr_in address;
-static char request[1024];
-static int request_size;
+static const char *path_before, *path_behind; /* of the number; behind is NULL without one */
+static int server_port, is_connecting_again;
 static char frame[MAX_SIZE + 16];
 static int frame_size;
 static unsigned char buffer[BUFFER];
@@ -105,6 +108,17 @@ static void start(struct peer *p) {
     p->sent_at = now();
 }
 
+static void ask(struct peer *p) {
+    char request[1024], number[16] = "";
+    if (path_behind) snprintf(number, sizeof number, "%d", (int)(p - peers));
+    int size = snprintf(request, sizeof request,
+        "GET %s%s%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        "Origin: http://127.0.0.1:%d\r\n\r\n", path_before, number,
+        path_behind ? path_behind : "", server_port, server_port);
+    write_all(p, request, size);
+}
+
 /* How many of the bytes belong to the head of the answer; opens the socket at its end. */
 static int shake(struct peer *p, const unsigned char *bytes, int size) {
     for (int i = 0; i < size; i++) {
@@ -119,6 +133,7 @@ static int shake(struct peer *p, const unsigned char *bytes, int size) {
             p->head_size = 0;
             opened++;
             sample((now() - p->sent_at) * 1000);
+            if (is_connecting_again) { close(p->fd); start(p); return size; }
             return i + 1;
         }
     }
@@ -170,7 +185,7 @@ static void turn(int wait_ms) {
             getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &size);
             if (error) { leave(p); continue; }
             p->state = SHAKING;
-            write_all(p, request, request_size);
+            ask(p);
         }
         while (p->state == SHAKING || p->state == OPEN) {
             ssize_t size = recv(p->fd, buffer, BUFFER, 0);
@@ -280,9 +295,9 @@ static void tell(int times) {
     }
 }
 
-static double flood(int times) {
+static double flood(int times, long each) {
     on_frame = arrive;
-    wanted_frames = (long)opened * times;
+    wanted_frames = each * times;
     double t = now(), end = t + TIMEOUT_S;
     answers = 0;
     last_at = t;
@@ -306,14 +321,21 @@ int main(int argc, char **argv) {
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    request_size = snprintf(request, sizeof request,
-        "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        "Origin: http://127.0.0.1:%d\r\n\r\n", path, port, port);
+    server_port = port;
+    char *number = strchr(argv[3], '#');
+    path_before = path;
+    if (number) { *number = 0; path_behind = number + 1; }
     peers = calloc(count, sizeof *peers);
     epoll_fd = epoll_create1(0);
     double t = now();
-    open_all(strcmp(mode, "open") == 0 ? count : AT_ONCE);
+    if (strcmp(mode, "connect") == 0 && argc == 6) {
+        is_connecting_again = 1;
+        on_frame = nothing;
+        for (int i = 0; i < count; i++) start(&peers[i]);
+        while (now() < t + atof(argv[5])) turn(10);
+    } else {
+        open_all(strcmp(mode, "open") == 0 ? count : AT_ONCE);
+    }
     double opening_s = now() - t;
     printf("{\"opened\":%d,\"failed\":%d,\"open_ms\":%.3f", opened, failed, opening_s * 1000);
     fflush(stdout);
@@ -336,14 +358,14 @@ int main(int argc, char **argv) {
         double taken = now() - t;
         qsort(samples, sample_count, sizeof *samples, compare);
         printf(",\"per_s\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f", echoes / taken, quantile(0.5), quantile(0.99));
-    } else if ((strcmp(mode, "tell") == 0 || strcmp(mode, "flood") == 0) && argc == 8) {
+    } else if ((strcmp(mode, "tell") == 0 || strcmp(mode, "flood") == 0) && (argc == 8 || argc == 9)) {
         open_poster(port, argv[5], atoi(argv[7]));
         if (mode[0] == 't') {
             printf(",\"told\":[");
             tell(atoi(argv[6]));
             printf("]");
         } else {
-            double taken = flood(atoi(argv[6]));
+            double taken = flood(atoi(argv[6]), argc == 9 ? atol(argv[8]) : opened);
             printf(",\"per_s\":%.1f,\"missing\":%ld", arrived / taken, wanted_frames - arrived);
         }
     } else if (strcmp(mode, "hold") == 0) {
@@ -355,6 +377,10 @@ int main(int argc, char **argv) {
         char byte;
         while (read(0, &byte, 1) != 0) turn(200);
         return 0;
+    } else if (is_connecting_again) {
+        qsort(samples, sample_count, sizeof *samples, compare);
+        printf(",\"per_s\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f", opened / opening_s, quantile(0.5),
+            quantile(0.99));
     } else if (strcmp(mode, "open") != 0) {
         fprintf(stderr, "unknown or incomplete mode %s\n", mode);
         return 2;

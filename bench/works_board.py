@@ -1,0 +1,40 @@
+"""Works of the board's own pages, to be held against the page of 1 KB of the same run."""
+
+import urllib.request
+from functools import partial
+
+from bench.boards import ON_A_PAGE, THREAD_POSTS, THREADS
+from bench.processes import Running
+from bench.servers import BOARD
+from bench.tools import Figures, Unsound
+from bench.work import Work
+from bench.works_http import requests
+
+_LAST_PAGE = f'href="/b/{THREADS // ON_A_PAGE}"'
+
+
+def _page(path: str, mark: str, times: int, held: str, server: Running, share: float) -> Figures:
+    """The page is looked at before it is measured: `mark` must stand in it so many times."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=10) as reply:
+        shown = reply.read().decode()
+    if shown.count(mark) != times or held not in shown:
+        raise Unsound(f"{path}: expected {times} of {mark} and {held}, got {shown.count(mark)}")
+    return {**requests(path, 64, server, share), "page KiB": len(shown.encode()) / 1024}
+
+
+WORKS: tuple[Work, ...] = (
+    Work(
+        "board-index",
+        f"the board's index, {THREADS} threads, 64 connections",
+        "/s",
+        BOARD,
+        partial(_page, "/", '<section class="card"', ON_A_PAGE, _LAST_PAGE),
+    ),
+    Work(
+        "board-thread",
+        f"a thread of {THREAD_POSTS} posts, 64 connections",
+        "/s",
+        BOARD,
+        partial(_page, "/b/thread/1", '<article class="post', THREAD_POSTS, "A long thread"),
+    ),
+)
