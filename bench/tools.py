@@ -43,13 +43,21 @@ class Unsound(Exception):
 
 
 def wrk(
-    url: str, connections: int, seconds: int, upload: bytes = b"", has_cookies: bool = False
+    url: str,
+    connections: int,
+    seconds: int,
+    upload: bytes = b"",
+    has_cookies: bool = False,
+    takes_gzip: bool = False,
 ) -> Figures:
     """Closed loop over kept connections: `per_s`, `p50_ms`, `p99_ms`.
 
-    `has_cookies`: each request brings a cookie that none had before. Raises: Unsound, Missing.
+    `has_cookies`: each request brings a cookie that none had before. `takes_gzip`: as browsers do.
+    Raises: Unsound, Missing.
     """
     command = [environments.tool("wrk", "wrk"), "-t1", f"-c{connections}", f"-d{seconds}s"]
+    if takes_gzip:
+        command += ["-H", "Accept-Encoding: gzip"]
     lines = _UPLOAD.format(len(upload)) if upload else _COOKIES if has_cookies else ""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         if lines:

@@ -14,14 +14,19 @@ _CONNECTIONS = 64
 
 
 def requests(
-    path: str, connections: int, server: Running, share: float, has_cookies: bool = False
+    path: str,
+    connections: int,
+    server: Running,
+    share: float,
+    has_cookies: bool = False,
+    takes_gzip: bool = False,
 ) -> Figures:
     """Requests a second in a closed loop, and what one costs each part."""
     seconds = max(1, round(5 * share))
     upload = MIB if path == "/upload" else b""
     url = f"http://127.0.0.1:{server.port}{path}"
     spent = Spent(server)
-    figures = tools.wrk(url, connections, seconds, upload, has_cookies)
+    figures = tools.wrk(url, connections, seconds, upload, has_cookies, takes_gzip)
     spent.end()
     return {**figures, **spent.each(figures["per_s"] * seconds)}
 
