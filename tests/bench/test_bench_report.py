@@ -48,7 +48,7 @@ def test_a_target_may_divide_two_works_or_take_a_figure_beside_the_main_one() ->
             _rows("idle-15000", "ours", "this project", {"KiB": 8.0, "KiB Valkey": 0.25}),
         ]
     )
-    index = "the board's index, 150 threads, 64 connections, the board"
+    index = "the board's index, 150 threads, 64 connections that take gzip, the board"
     assert f"| {index} / page of 1 KB, 64 connections | 0.6 | ≥ 0.5 | yes |" in page
     assert "all parts, 64 connections, 4 workers / this project | 1.3 | ≤ 1.15 | no |" in page
     assert "to 15,000, deliveries, cpu_us / broadcasts back to back to 1,000, deliveries" in page
