@@ -33,6 +33,9 @@ STAMP_BYTES = 24
 CHAINED = 1
 """The flag of an entry whose successor must be taken with it."""
 
+MAX_ORDER = 2**53
+"""The highest order of an event: scripts count in doubles."""
+
 BUNDLE = 7
 """What stands in the place of a kind; readers see the entries in it."""
 
@@ -85,11 +88,14 @@ def unstamped(
     attempt: int = 1,
     flags: int = 0,
 ) -> bytes:
-    """An entry without its stamp; names are ASCII and at most 100 long."""
+    """An entry without its stamp; names are ASCII and at most 100 long.
+
+    It begins with a NUL, which tells it from an operation in msgpack; so orders have a bound.
+    """
     name = channel.encode("ascii")
     to = receipt.encode("ascii")
     return b"%b%b%c%b%b" % (
-        _REST.pack(order, attempt, kind, flags, len(name)),
+        _REST.pack(min(order, MAX_ORDER), attempt, kind, flags, len(name)),
         *(name, len(to), to, payload),
     )
 

@@ -139,3 +139,9 @@ def test_foreign_payloads_are_refused_or_read(kind: Kind, payload: bytes) -> Non
         READERS[kind](Entry(1, kind, "s.P!1", payload))
     except InvalidMessage:
         return
+
+
+@pytest.mark.parametrize("order", [0, 2**53, 2**56, 2**64 - 1])
+def test_what_lacks_its_stamp_begins_with_a_nul(order: int) -> None:
+    """Whatever order it was given: no operation in msgpack begins so."""
+    assert entries.unstamped(4, "P!a", "", b"x", order)[:1] == b"\0"

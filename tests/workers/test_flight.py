@@ -16,6 +16,9 @@ from workers.routing import App, get, job
 from workers.web import Response
 
 BATCH = 8
+PACE = {"batch": BATCH, "budget_s": 60.0}
+"""Batches are as large as they may be, however slow the machine is."""
+
 BEFORE = 2 * BATCH
 """So many are handled before the second commit is sent."""
 
@@ -95,7 +98,7 @@ def test_handling_goes_on(crew, edge, layer_settings, pages, await_fact, answere
     """While a commit is not answered, what was taken before is handled; then that is committed."""
     held, paths = Held(layer_settings), numbers(BEFORE + BATCH)
     channels = [edge.request("GET", path) for path in paths]
-    crew.start("one", pages.app, held, batch=BATCH)
+    crew.start("one", pages.app, held, **PACE)
     await_fact(lambda: pages.begun == paths)
     assert answered(channels[:BEFORE]) == paths[:BEFORE]
     assert edge.layer.take("test-edge", [edge.inbox], 100) == ()
@@ -117,7 +120,7 @@ def test_lost_answer(crew, layer, layer_settings, await_fact, is_performed):
     held = Held(layer_settings, error, is_performed=is_performed)
     for line in range(count):
         layer.send("test.run", {"line": line})
-    crew.start("one", App([job("test.run", run)]), held, batch=BATCH)
+    crew.start("one", App([job("test.run", run)]), held, **PACE)
     await_fact(lambda: len(runs) == BEFORE + BATCH)
     held.may_be_heard.set()
     await_fact(lambda: layer.channel_statistics("test.seen")["messages_pending"] >= count)
@@ -133,7 +136,7 @@ def test_stop(crew, edge, layer, layer_settings, pages, await_fact, answered, er
     held = Held(layer_settings, error)
     paths = [*numbers(BEFORE), "/slow", *numbers(2 * BATCH - 1)]
     channels = [edge.request("GET", path) for path in paths]
-    worker = crew.start("one", pages.app, held, batch=BATCH)
+    worker = crew.start("one", pages.app, held, **PACE)
     await_fact(lambda: "/slow" in pages.begun)
     assert len(layer.held("one")) == 2 * BATCH
     worker.stop()
@@ -154,7 +157,7 @@ def test_refused(crew, edge, layer_settings, pages, await_fact, answered, capsys
     refusing = Held(layer_settings, StepRefused("ERR not together"), is_performed=False)
     paths = numbers(BEFORE + 2 * BATCH)
     channels = [edge.request("GET", path) for path in paths]
-    crew.start("one", pages.app, refusing, batch=BATCH)
+    crew.start("one", pages.app, refusing, **PACE)
     await_fact(lambda: len(pages.begun) == BEFORE + BATCH)
     refusing.may_be_heard.set()
     assert answered(channels) == pages.begun == paths
@@ -166,7 +169,7 @@ def test_a_long_handler_meanwhile(crew, edge, layer, layer_settings, pages, awai
     held = Held(layer_settings)
     paths = [*numbers(BEFORE), "/slow", *numbers(2 * BATCH - 1)]
     channels = [edge.request("GET", path) for path in paths]
-    worker = crew.start("one", pages.app, held, batch=BATCH)
+    worker = crew.start("one", pages.app, held, **PACE)
     crew.watch(pages.app)
     await_fact(lambda: "/slow" in pages.begun)
     held.may_be_heard.set()
@@ -185,7 +188,7 @@ def test_a_watchdog_waits_for_no_answer(crew, edge, layer_settings, pages, await
     held = Held(layer_settings)
     paths = [*numbers(BEFORE), "/slow", *numbers(BATCH - 1)]
     channels = [edge.request("GET", path) for path in paths]
-    crew.start("one", pages.app, held, batch=BATCH)
+    crew.start("one", pages.app, held, **PACE)
     crew.watch(pages.app)
     await_fact(lambda: "/slow" in pages.begun)
     crew.start("two", pages.app)
