@@ -3,6 +3,7 @@
 What is measured stands in `works.py`, the servers in `servers.py`, what is wanted in `targets.py`.
 """
 
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from bench import environments, report, tools
+from bench import environments, plots, report, tools
 from bench.environments import Missing
 from bench.processes import Running
 from bench.report import Rows
@@ -22,9 +23,27 @@ from bench.work import Work
 from bench.works import WORKS
 
 QUICK = 0.2
+"""How much of its time a work gets with --quick, and while it warms up."""
+
+_PAGE, _PLOTS = Path("docs/benchmarks.md"), Path("docs/benchmarks")
+
+_EXAMPLES = """\
+Examples:
+
+\b
+python -m bench --list                       what can be measured, and on which servers
+python -m bench --quick --peers none         whether all of it runs: about 3 minutes
+python -m bench --only 'page-*' --peers none page-64 and its like, ours beside bare Twisted
+python -m bench --only 'board-*' --only page-64 --peers none
+                                             the board's pages and the target they have
+python -m bench --rounds 2 --write           everything, beside all peers, into docs/
+
+Run it on a machine that does nothing else. A range that is wide beside its median says that the
+machine was busy: measure again.
+"""
 
 
-@click.command()
+@click.command(epilog=_EXAMPLES)
 @click.option(
     "--only",
     "only",
@@ -49,8 +68,12 @@ def main(
 ) -> None:
     """Measure this project beside others, in turns, on this machine.
 
+    The tables come on standard output, each turn's figures meanwhile on standard error. Targets
+    are shown for what was measured in the same run.
+
     Each peer is installed into an environment of its own under var/bench, with pinned versions;
-    what cannot be had is named and left out. Needs wrk, h2load and a C compiler.
+    what cannot be had is named and left out. Needs wrk and a C compiler, for plots the extra
+    "bench".
     """
     if is_list:
         _show()
@@ -61,17 +84,23 @@ def main(
     for work in works:
         able = [one for one in servers if work.wants in one.does]
         rows += _measured(work, able, 1 if quick else rounds or work.rounds, quick)
-    command = " ".join(["python -m bench", *sys.argv[1:]])
-    page = report.markdown(rows, command, environments.versions())
+    command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
+    drawn = _drawn(rows) if write else []
+    page = report.markdown(rows, command, environments.versions(), drawn)
     click.echo(page)
     if write:
-        Path("docs/benchmarks.md").write_text(page, encoding="utf-8")
-        try:
-            made = report.plot(rows, Path("docs/benchmarks"))
-        except ImportError:
-            click.echo("no plots: matplotlib is missing (pip install -e .[bench])", err=True)
-        else:
-            click.echo(f"wrote {len(made)} plots to docs/benchmarks", err=True)
+        _PAGE.write_text(page, encoding="utf-8")
+
+
+def _drawn(rows: Sequence[Rows]) -> list[str]:
+    """The plots' addresses, as the page sees them; none without matplotlib."""
+    try:
+        made = plots.plot(rows, _PLOTS)
+    except ImportError:
+        click.echo("no plots: matplotlib is missing (pip install -e .[bench])", err=True)
+        return []
+    click.echo(f"wrote {len(made)} plots to {_PLOTS}", err=True)
+    return [f"{_PLOTS.name}/{path.name}" for path in made]
 
 
 def _measured(work: Work, servers: Sequence[Server], rounds: int, quick: bool) -> list[Rows]:
@@ -88,8 +117,9 @@ def _measured(work: Work, servers: Sequence[Server], rounds: int, quick: bool) -
                 running = stack.enter_context(started(server, folder))
                 if PAGE in server.does:
                     tools.wait_for(f"http://127.0.0.1:{running.port}/page")
-            except Missing as missing:
-                row.unsound = str(missing)
+            except (Missing, RuntimeError) as error:
+                row.unsound = str(error)
+                click.echo(f"{work.name}, {server.name}: {error}", err=True)
             else:
                 turns.append((row, running))
             rows.append(row)
@@ -111,10 +141,13 @@ def _measured(work: Work, servers: Sequence[Server], rounds: int, quick: bool) -
 
 
 def _works(only: Sequence[str]) -> list[Work]:
-    found = [work for work in WORKS if not only or any(fnmatchcase(work.name, g) for g in only)]
-    if not found:
-        raise click.UsageError(f"--only: no work is called {' or '.join(only)}; see --list")
-    return found
+    names = [work.name for work in WORKS]
+    for glob in only:
+        if not any(fnmatchcase(name, glob) for name in names):
+            raise click.UsageError(
+                f"--only: expected a glob of {', '.join(names)}; got {glob!r}; see --list"
+            )
+    return [work for work in WORKS if not only or any(fnmatchcase(work.name, g) for g in only)]
 
 
 def _servers(peers: str) -> list[Server]:

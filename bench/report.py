@@ -1,16 +1,19 @@
-"""The figures as a page and as plots; it measures nothing."""
+"""The figures as a page; it measures nothing, and the pictures are drawn in `plots.py`."""
 
 import platform
 import statistics
+import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from os import cpu_count
-from pathlib import Path
 
 from bench.targets import TARGETS, Target
 from bench.tools import Figures
 from bench.work import Work
+
+OURS, LIMIT = "ours", "limit"
+"""The servers that others are compared with: this project, and the responder in C."""
 
 
 @dataclass(slots=True)
@@ -33,7 +36,7 @@ class Rows:
         """Of the main figure; None without a sound run."""
         return statistics.median(self.values) if self.runs else None
 
-    def others(self) -> dict[str, float]:
+    def others(self) -> Figures:
         """The medians of the figures beside the main one."""
         main = next(iter(self.runs[0]), "") if self.runs else ""
         names = dict.fromkeys(name for run in self.runs for name in run if name != main)
@@ -44,8 +47,15 @@ class Rows:
         return statistics.median(run.get(figure, 0.0) for run in self.runs)
 
 
-def markdown(rows: Sequence[Rows], command: str, versions: Mapping[str, str]) -> str:
-    """The page `docs/benchmarks.md`."""
+Known = Mapping[tuple[str, str], Rows]
+"""The rows with sound runs by work and server."""
+
+
+def markdown(
+    rows: Sequence[Rows], command: str, versions: Mapping[str, str], plots: Sequence[str] = ()
+) -> str:
+    """The page `docs/benchmarks.md`; `plots` are addresses of pictures as the page sees them."""
+    known = {(row.work.name, row.server): row for row in rows if row.runs}
     machine = f"{cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
     named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     parts = [
@@ -54,15 +64,41 @@ def markdown(rows: Sequence[Rows], command: str, versions: Mapping[str, str]) ->
         f"Written by `{command}`; do not edit. Each work was measured in turns (ours, peer, ours, "
         "peer …) on one machine, which the load generators share; only ratios mean something "
         "elsewhere. Every figure is a median; the range is that of the runs. `bench/works.py` says "
-        "what a work is, `bench/servers.py` how each server is started.",
+        "what a work is, `bench/servers.py` how each server is started. `cpu_us` is the CPU that "
+        "one request, echo or delivery costs a part, in microseconds.",
         "",
-        f"Run of {datetime.now(UTC):%Y-%m-%d} on {machine}. Peers: {named}.",
+        f"Run of {datetime.now(UTC):%Y-%m-%d} on {machine} ({_build()}). Peers: {named}.",
         "",
-        *_target_lines(rows),
+        *_redis_lines(known),
+        *_target_lines(known),
+        *(line for plot in plots for line in (f"![{plot}]({plot})", "")),
     ]
     for work in dict.fromkeys(row.work for row in rows):
         parts += _work_lines(work, [row for row in rows if row.work is work])
     return "\n".join(parts)
+
+
+def _build() -> str:
+    """How the interpreter was built; it decides what each Python server can reach."""
+    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    parts = [
+        "built with optimisations" if "--enable-optimizations" in options else "built without PGO",
+        "with LTO" if "--with-lto" in options else "without LTO",
+    ]
+    return ", ".join(parts)
+
+
+def _redis_lines(known: Known) -> list[str]:
+    """How many interface servers one Redis carries, by what a page costs both."""
+    row = known.get(("page-64", OURS))
+    if row is None or not row.of("cpu_us Valkey") or not row.of("cpu_us server"):
+        return []
+    server, redis = row.of("cpu_us server"), row.of("cpu_us Valkey")
+    return [
+        f"A page of 1 KB costs Redis {redis:.0f} µs of CPU, the interface server {server:.0f} µs: "
+        f"one Redis carries about {server / redis:.1f} servers that do nothing but pages.",
+        "",
+    ]
 
 
 def _work_lines(work: Work, rows: Sequence[Rows]) -> list[str]:
@@ -74,7 +110,7 @@ def _work_lines(work: Work, rows: Sequence[Rows]) -> list[str]:
         "| server | median | range | runs | ours / it | beside that |",
         "|---|---|---|---|---|---|",
     ]
-    ours = next((row.median for row in rows if row.server == "ours"), None)
+    ours = next((row.median for row in rows if row.server == OURS), None)
     for row in rows:
         if row.median is None:
             lines.append(f"| {row.title} | – | | 0 | | {row.unsound} |")
@@ -86,21 +122,35 @@ def _work_lines(work: Work, rows: Sequence[Rows]) -> list[str]:
         lines.append(
             f"| {row.title} | {_number(row.median)} | {span} | {len(row.runs)} | {ratio} | {note} |"
         )
-    return [*lines, ""]
+    return [*lines, "", *_limit_lines(work, rows)]
 
 
-def _target_lines(rows: Sequence[Rows]) -> list[str]:
-    known = {(row.work.name, row.server): row for row in rows if row.runs}
+def _limit_lines(work: Work, rows: Sequence[Rows]) -> list[str]:
+    """How far each rate is from what the load program reaches with a responder that does nothing.
+
+    A server near 100 % may be limited by the load program, not by itself.
+    """
+    limit = next((row.median for row in rows if row.server == LIMIT), None)
+    if not limit or not work.more_is_better:
+        return []
+    parts = [
+        f"{row.title} {row.median / limit:.0%}"
+        for row in rows
+        if row.median and row.server != LIMIT
+    ]
+    said = "Of what the load program reaches with the responder in C"
+    return [f"{said}: {', '.join(parts)}.", ""] if parts else []
+
+
+def _target_lines(known: Known) -> list[str]:
     lines = []
     for target in TARGETS:
         value = _value(target, known)
         if value is None:
             continue
         bound = f"{'≤' if target.at_most else '≥'} {_number(target.bound)}"
-        beside = f" / {known[target.work, target.server].title}" if target.server else ""
-        title = known[target.work, "ours"].work.title
         reached = "yes" if target.is_reached(value) else "no"
-        lines.append(f"| {title}{beside} | {_number(value)} | {bound} | {reached} |")
+        lines.append(f"| {_title(target, known)} | {_number(value)} | {bound} | {reached} |")
     if not lines:
         return []
     return [
@@ -111,43 +161,30 @@ def _target_lines(rows: Sequence[Rows]) -> list[str]:
     ]
 
 
-def _value(target: Target, known: Mapping[tuple[str, str], Rows]) -> float | None:
-    ours = known.get((target.work, "ours"))
-    if ours is None or ours.median is None:
+def _title(target: Target, known: Known) -> str:
+    above = known[target.work, target.of]
+    figure = f", {target.figure}" if target.figure else ""
+    who = "" if target.of == OURS else f", {above.title}"
+    if target.below is None:
+        return f"{above.work.title}{figure}{who}"
+    below = known[target.below]
+    beside = below.work.title if target.over else below.title
+    return f"{above.work.title}{figure}{who} / {beside}"
+
+
+def _value(target: Target, known: Known) -> float | None:
+    above = _figure(target, known.get((target.work, target.of)))
+    if target.below is None or above is None:
+        return above
+    below = _figure(target, known.get(target.below))
+    return above / below if below else None
+
+
+def _figure(target: Target, row: Rows | None) -> float | None:
+    if row is None:
         return None
-    if target.server is None:
-        return ours.median
-    theirs = known.get((target.work, target.server))
-    return ours.median / theirs.median if theirs is not None and theirs.median else None
+    return row.of(target.figure) if target.figure else row.median
 
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def plot(rows: Sequence[Rows], folder: Path) -> list[Path]:
-    """One picture a work: bars of the medians with the range; needs matplotlib."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    folder.mkdir(parents=True, exist_ok=True)
-    made = []
-    for work in dict.fromkeys(row.work for row in rows):
-        shown = [row for row in rows if row.work is work and row.runs]
-        figure, axes = pyplot.subplots(figsize=(8, 0.5 * len(shown) + 1))
-        medians = [statistics.median(row.values) for row in shown]
-        spans = [
-            [median - min(row.values) for median, row in zip(medians, shown, strict=True)],
-            [max(row.values) - median for median, row in zip(medians, shown, strict=True)],
-        ]
-        colours = ["#2266aa" if row.server == "ours" else "#999999" for row in shown]
-        axes.barh([row.title for row in shown], medians, xerr=spans, color=colours)
-        axes.invert_yaxis()
-        axes.set_xlabel(f"{work.title}, {work.unit}")
-        path = folder / f"{work.name}.png"
-        figure.savefig(path, bbox_inches="tight", dpi=80)
-        pyplot.close(figure)
-        made.append(path)
-    return made

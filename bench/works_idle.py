@@ -13,7 +13,7 @@ from bench.tools import Figures
 from bench.work import Work, check_all_open
 
 _SOCKETS, _SECONDS, _SETTLING_S = 1000, 15.0, 3.0
-_COMMAND = re.compile(rb'^\+[0-9.]+ \[\d+ (?!lua\])[^]]*\] "([^"]*)"', re.MULTILINE)
+_COMMAND = re.compile(rb'^\+[0-9.]+ \[\d+ (?!lua\])\S+\] "([^"]*)"', re.MULTILINE)
 
 
 def _idle(server: Running, share: float) -> Figures:

@@ -1,16 +1,17 @@
 """The bench's own parts: its names fit each other, its client counts right, its page says it."""
 
 import subprocess
+import sys
+import time
 from pathlib import Path
 from shutil import which
 
 import pytest
 from click.testing import CliRunner
 
-from bench import environments, report, tools
+from bench import environments, tools
 from bench.__main__ import main
 from bench.processes import running, unused_port, wait_for_port
-from bench.report import Rows
 from bench.servers import SERVERS
 from bench.targets import TARGETS
 from bench.works import WORKS
@@ -24,8 +25,8 @@ def test_targets_name_works_and_servers_that_exist() -> None:
     servers = {server.name: server for server in SERVERS}
     assert len(works) == len(WORKS)
     for target in TARGETS:
-        for name in {"ours", target.server} - {None}:
-            assert works[target.work].wants in servers[str(name)].does, target
+        for work, server in {(target.work, target.of), target.below} - {None}:
+            assert works[work].wants in servers[server].does, target
 
 
 def test_the_command_shows_what_it_knows_and_refuses_what_it_does_not() -> None:
@@ -36,21 +37,9 @@ def test_the_command_shows_what_it_knows_and_refuses_what_it_does_not() -> None:
         result = CliRunner().invoke(main, [option, "nothing-such"])
         assert result.exit_code == 2
         assert expected in result.output
-
-
-def test_the_page_tells_ratios_and_whether_targets_are_reached() -> None:
-    """Medians, the range, ours over each peer, and a line for each target with both figures."""
-    work = next(work for work in WORKS if work.name == "page-64")
-    rows = [
-        Rows(work, "ours", "this project", [{"per_s": value} for value in (90.0, 110.0, 100.0)]),
-        Rows(work, "bare", "bare", [{"per_s": 250.0, "p99_ms": 2.0}]),
-        Rows(work, "daphne", "Daphne", [], "not installed"),
-    ]
-    page = report.markdown(rows, "python -m bench", {"wrk": "4"})
-    assert "| page of 1 KB, 64 connections / bare | 0.4 | ≥ 0.5 | no |" in page
-    assert "| this project | 100 | 90 – 110 | 3 | 1.00 |  |" in page
-    assert "| bare | 250 | 250 – 250 | 1 | 0.40 | p99_ms 2 |" in page
-    assert "| Daphne | – | | 0 | | not installed |" in page
+    said = CliRunner().invoke(main, ["--only", "page-64", "--only", "nothing-such"]).output
+    assert "'nothing-such'" in said
+    assert "board-index" in said
 
 
 @needs_compiler
@@ -65,9 +54,27 @@ def test_the_load_generator_counts_what_comes(tmp_path: Path) -> None:
         assert [one[3] for one in told] == [0, 0, 0]
         assert all(0 < first <= middle <= last for first, middle, last, _ in told)
         assert tools.load("flood", port, "/all", 50, "/tell", 40, 100)["missing"] == 0
+        assert tools.load("flood", port, "/all", 5, "/tell", 4, 100, 5)["missing"] == 0
+        assert tools.load("flood", port, "/all", 5, "/tell", 4, 100, 4)["per_s"] > 0
         assert tools.load("echo", port, "/echo", 10, 0.2, 100)["per_s"] > 0
+        again = tools.load("connect", port, "/all", 5, 0.2)
+        assert (again["failed"], again["lost"]) == (0, 0)
+        assert again["opened"] > 5
         with tools.Held(port, "/all", 20) as held:
             assert held["opened"] == 20
+
+
+@needs_compiler
+def test_requests_come_at_the_rate_that_was_asked_for(tmp_path: Path) -> None:
+    """All of them are answered, at about that rate, and the quantiles are in order."""
+    port = unused_port()
+    command = [sys.executable, "-m", "bench.bare", str(port), "ready"]
+    with running(command, tmp_path / "bare.log"):
+        wait_for_port(port)
+        begin = time.monotonic()
+        said = tools.at_rate(port, "/page", 400, 1.0, 8)
+        assert time.monotonic() - begin > 0.7
+        assert 0 < said["p50_ms"] <= said["p99_ms"]
 
 
 @needs_compiler
