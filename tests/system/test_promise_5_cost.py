@@ -76,7 +76,7 @@ def costs(
         begin = time.perf_counter()
         (outcome,) = layer.perform([SendGroup(group, MESSAGE)])
         sender = (time.perf_counter() - begin) * 1000
-        inside = broker.info("commandstats")["cmdstat_evalsha"]["usec"] / 1000
+        inside = broker.info("commandstats")["cmdstat_fcall"]["usec"] / 1000
         best[group] = (min(best[group][0], sender), min(best[group][1], inside))
         assert outcome.dropped == 0
         assert [broker.llen(keys.list(inbox)) for inbox in INBOXES] == [1] * SERVERS
