@@ -30,8 +30,9 @@ pytestmark = pytest.mark.system
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack whose server takes bodies and sockets' frames up to their usual limits."""
-    options = ("--bodies-total", "256m")
+    """A stack whose server takes bodies up to their usual limits, and waits a while for a member
+    that falls behind: the machine may have others to run."""
+    options = ("--bodies-total", "256m", "--max-socket-output", "16m")
     with bounds_stack(tmp_path_factory.mktemp("backlog"), server_options=options) as stack:
         yield stack
 
