@@ -25,8 +25,9 @@ FRESH = FormState()
 
 
 _TYPE = (b"content-type", HTML.encode())
-_PLAIN = (_TYPE, (b"x-compress", b"yes"))
-_GZIPPED = (_TYPE, (b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
+_VARIED = (b"vary", b"accept-encoding")
+_PLAIN = (_TYPE, _VARIED, (b"x-compress", b"yes"))
+_GZIPPED = (_TYPE, _VARIED, (b"content-encoding", b"gzip"))
 
 
 class _Checked(Response):
@@ -110,7 +111,8 @@ class Shown:
             headers = ((b"etag", tag.encode()), *headers)
             # A new cookie makes the forms of an older page worthless.
             if not visitor.is_new and tag in _tags(request):
-                return Response(b"", 304, headers, compress=True)
+                # Vary too, as a 304 says it where the page would. Source: RFC 9110 section 15.4.5.
+                return Response(b"", 304, (_VARIED, *headers), compress=True)
         token, key = visitor.token, form.key or new_form_key()
         if page.blocks and accepts_gzip(request.headers.get("accept-encoding") or ""):
             return _Checked(page.gzipped(token, key), form.status, (*_GZIPPED, *headers))

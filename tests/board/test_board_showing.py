@@ -177,6 +177,7 @@ def test_an_unchanged_page_is_not_sent_again(site: Site) -> None:
         again = browser.get(url, if_none_match=f'"other", {tag}')
         assert (again.status, again.text, again.header("etag")) == (304, "", tag)
         assert again.header("cache-control") == "no-cache, private"
+        assert again.header("vary") == browser.get(url).header("vary") == "accept-encoding"
         assert "default-src 'none'" in (again.header("content-security-policy") or "")
         site.store.reply(1, new_post(f"reply to {url}"))
         changed = browser.get(url, if_none_match=tag)
