@@ -5,7 +5,9 @@ It turns typed messages into these; it calls no handler (`handling.py`) and know
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 from shared import codec
 from shared.messages import Address, WsConnect, WsDisconnect, WsReceive
@@ -16,7 +18,7 @@ SocketMessage: TypeAlias = WsConnect | WsReceive | WsDisconnect
 _NO_QUERY, _NO_HEADERS = Query(), Headers()
 
 
-class SocketEvent(NamedTuple):
+class SocketEvent(Struct, frozen=True):
     """One turn in the life of a socket: its handshake, one frame, or its end.
 
     `query`, `headers`, `client`, `host` and `subprotocols` are known at the handshake only: what
@@ -28,7 +30,6 @@ class SocketEvent(NamedTuple):
     path: str
     params: Mapping[str, str | int]
     reply_channel: str
-    state: dict[str, Any]
     order: int = 0
     query: Query = _NO_QUERY
     headers: Headers = _NO_HEADERS
@@ -39,6 +40,7 @@ class SocketEvent(NamedTuple):
     text: str | None = None
     binary: bytes | None = None
     code: int | None = None
+    state: dict[str, Any] = field(default_factory=dict)
     attempt: int = 1
 
 
@@ -66,17 +68,25 @@ def socket_event(
     if isinstance(message, WsReceive):
         text, binary = message.text, message.binary
         return SocketEvent(
-            message.path, params, channel, kept, order, text=text, binary=binary, attempt=attempt
+            message.path,
+            params,
+            channel,
+            order,
+            text=text,
+            binary=binary,
+            state=kept,
+            attempt=attempt,
         )
     if isinstance(message, WsDisconnect):
         code = message.code
-        return SocketEvent(message.path, params, channel, kept, order, code=code, attempt=attempt)
+        return SocketEvent(
+            message.path, params, channel, order, code=code, state=kept, attempt=attempt
+        )
     headers = Headers(message.headers)
     return SocketEvent(
         message.path,
         params,
         channel,
-        kept,
         order,
         Query(message.query_string),
         headers,
@@ -84,5 +94,6 @@ def socket_event(
         message.scheme,
         headers.get("host") or "",
         message.subprotocols,
+        state=kept,
         attempt=attempt,
     )

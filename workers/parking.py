@@ -3,7 +3,7 @@
 It commits nothing; the worker asks what is due and tells what became of it.
 """
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from channel_layer.layer import Done, Retry
 from workers.handling import Unit
@@ -21,7 +21,7 @@ _FIRST_DELAY_S = 0.01
 _LONGEST_DELAY_S = 0.5
 
 
-class Handled(NamedTuple):
+class Handled(Struct, frozen=True, gc=False):
     """A unit and the steps it ends with, one for each entry that is not yet settled.
 
     `full_since_s` is None until a list was full. `delay_s` is the wait before the next try.

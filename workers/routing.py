@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from shared.channel_names import check_channel
 from shared.errors import ConfigurationError, InvalidName
@@ -160,14 +162,14 @@ def include(prefix: str, routes: Iterable[Route]) -> tuple[Route, ...]:
     )
 
 
-class HttpMatch(NamedTuple):
+class HttpMatch(Struct, frozen=True):
     """The page that a request is for, with what its pattern found in the path."""
 
     route: HttpRoute
     params: Params
 
 
-class SocketMatch(NamedTuple):
+class SocketMatch(Struct, frozen=True):
     """The sockets that a handshake is for, with what their pattern found in the path."""
 
     route: SocketRoute
