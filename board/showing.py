@@ -30,7 +30,7 @@ _PLAIN = (_TYPE, _VARIED, (b"x-compress", b"yes"))
 _GZIPPED = (_TYPE, _VARIED, (b"content-encoding", b"gzip"))
 
 
-class _Checked(Response):
+class _Checked(Response, frozen=True):
     """A response of parts made here, out of what was checked: looking again took a third of it."""
 
     def __post_init__(self) -> None:

@@ -11,6 +11,11 @@ MAX_LENGTH = 100
 """Characters in a whole name; the ASGI draft's bound."""
 
 _CHANNEL = re.compile(r"[A-Za-z0-9_.\-]+(?:[?!][A-Za-z0-9_.\-]*)?", re.ASCII)
+_KNOWN_HEADS: set[str] = set()
+"""What stood before the `!` of good channels: each request has its own reply channel, but those
+of one server differ only behind the `!`."""
+
+_MAX_KNOWN = 1024
 _GROUP = re.compile(r"[A-Za-z0-9_.\-]+", re.ASCII)
 
 CHANNEL_RULE = (
@@ -25,8 +30,14 @@ def check_channel(name: object) -> str:
 
     Raises: InvalidName.
     """
-    if isinstance(name, str) and len(name) <= MAX_LENGTH and _CHANNEL.fullmatch(name):
-        return name
+    if isinstance(name, str) and len(name) <= MAX_LENGTH:
+        head, mark, client = name.partition("!")
+        if head in _KNOWN_HEADS and client.isalnum() and client.isascii():
+            return name
+        if _CHANNEL.fullmatch(name):
+            if mark:
+                _remember(head)
+            return name
     raise InvalidName(name, CHANNEL_RULE)
 
 
@@ -38,6 +49,12 @@ def check_group(name: object) -> str:
     if isinstance(name, str) and len(name) <= MAX_LENGTH and _GROUP.fullmatch(name):
         return name
     raise InvalidName(name, GROUP_RULE)
+
+
+def _remember(head: str) -> None:
+    if len(_KNOWN_HEADS) >= _MAX_KNOWN:
+        _KNOWN_HEADS.clear()
+    _KNOWN_HEADS.add(head)
 
 
 def list_name(channel: str) -> str:

@@ -147,9 +147,10 @@ def _decoded(entry: Entry) -> HttpRequest | None:
 
 
 def _replies(channel: str, response: Response, urgent: bool = False) -> tuple[Operation, ...]:
-    return tuple(
-        [Send(channel, codec.encode(part), urgent=urgent) for part in response_messages(response)]
-    )
+    parts = response_messages(response)
+    if len(parts) == 1:
+        return (Send(channel, codec.encode(parts[0]), urgent=urgent),)
+    return tuple([Send(channel, codec.encode(part), urgent=urgent) for part in parts])
 
 
 def _answered(entry: Entry, message: HttpRequest) -> tuple[Operation, ...]:

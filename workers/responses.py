@@ -7,9 +7,11 @@ import functools
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import astuple, force_setattr
 
 from shared.errors import InvalidMessage, shortened
 from shared.messages import Headers, HttpResponse, ResponseChunk, check_headers
@@ -37,8 +39,7 @@ LATER: Final = Later()
 """Returned in place of a Response by a handler that arranged for its answer to come later."""
 
 
-@dataclass(frozen=True, slots=True, init=False)
-class Response:
+class Response(Struct, frozen=True):
     """One answer. It never changes: `set_cookie` and `with_header` give another one back.
 
     `content`: text is sent as UTF-8. `headers`: (name, value) pairs, text or bytes.
@@ -50,39 +51,30 @@ class Response:
     outside 200 to 599 or a header that would break the framing.
     """
 
-    content: bytes | str
-    status: int
-    headers: Iterable[tuple[str | bytes, str | bytes]]
-    content_type: str
-    compress: bool
+    content: bytes | str = b""
+    status: int = 200
+    headers: Iterable[tuple[str | bytes, str | bytes]] = ()
+    content_type: str = HTML
+    compress: bool = False
 
-    # By hand, since each page passes here: half of what a dataclass takes that then mends itself.
-    def __init__(
-        self,
-        content: bytes | str = b"",
-        status: int = 200,
-        headers: Iterable[tuple[str | bytes, str | bytes]] = (),
-        content_type: str = HTML,
-        compress: bool = False,
-    ) -> None:
+    def __post_init__(self) -> None:
+        content, status, headers, content_type = astuple(self)[:4]
         if not isinstance(status, int) or not 200 <= status <= 599:
             raise InvalidMessage("status", "an int from 200 to 599", status)
         named = status not in _BODILESS and content_type
         pairs: Headers = _content_type(content_type) if named else ()
         if headers:
             pairs = _joined(pairs, headers)
-        if compress and _MAY_COMPRESS not in pairs:
+        if self.compress and _MAY_COMPRESS not in pairs:
             pairs = (*pairs, _MAY_COMPRESS)
-        set_field = object.__setattr__
-        set_field(self, "content", content if type(content) is bytes else _as_bytes(content))
-        set_field(self, "status", status)
-        set_field(self, "headers", pairs)
-        set_field(self, "content_type", content_type)
-        set_field(self, "compress", compress)
+        force_setattr(self, "headers", pairs)
+        if type(content) is not bytes:
+            force_setattr(self, "content", _as_bytes(content))
 
     def with_header(self, name: str, value: str) -> "Response":
         """The same response with one more header."""
-        return replace(self, headers=(*self.headers, (name, value)), content_type="")
+        headers = (*self.headers, (name, value))
+        return Response(self.content, self.status, headers, "", self.compress)
 
     def set_cookie(
         self,

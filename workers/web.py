@@ -4,9 +4,10 @@ Pure: bytes in, values out. Forms are read by `forms.py`, answers built by `resp
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import parse_qsl
+
+from msgspec import Struct
 
 from shared import messages
 from shared.errors import ChannelsBoardError
@@ -39,8 +40,7 @@ class HttpError(ChannelsBoardError):
         self.detail = detail
 
 
-@dataclass(frozen=True)
-class Headers:
+class Headers(Struct, frozen=True):
     """The headers of a request: names in any case, values as text (latin-1)."""
 
     pairs: messages.Headers = ()
@@ -55,8 +55,7 @@ class Headers:
         return [value.decode("latin-1") for key, value in self.pairs if key == wanted]
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(Struct, frozen=True, dict=True):
     """The query string's values; what is not UTF-8 in it reads as U+FFFD."""
 
     query_string: bytes = b""

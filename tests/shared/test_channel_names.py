@@ -37,6 +37,24 @@ def test_bad_channel_names_are_refused(name: object) -> None:
     assert "at most one '?'" in str(caught.value)
 
 
+@given(words | st.just("a?"), st.text("aZ0!?-_. \n\0é٣", max_size=100))
+def test_known_owners_bring_no_other_names(owner: str, client: str) -> None:
+    """What was found to be good in front of the mark changes nothing for what follows it."""
+    names.check_channel("fresh!")
+    for known in (owner, f"{owner}!", f"{owner}!1"):
+        try:
+            names.check_channel(known)
+        except InvalidName:
+            assert "?" in known
+    name = f"{owner}!{client}"
+    is_good = "?" not in owner and len(name) <= 100 and set(client) <= set(PLAIN)
+    try:
+        assert names.check_channel(name) == name
+        assert is_good
+    except InvalidName:
+        assert not is_good
+
+
 @pytest.mark.parametrize("name", ["", "a!b", "a?b", "a\n", "x" * 101, "ü", b"a", None])
 def test_bad_group_names_are_refused(name: object) -> None:
     """A group's name holds neither mark."""
