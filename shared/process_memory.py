@@ -25,8 +25,10 @@ def collect_seldom() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
-def give_memory_back() -> None:
-    """Let what is freed go back to the system at once, but for 4 MiB; call it at the start.
+def give_memory_back(kept_bytes: int = _KEPT_BYTES, mapped_bytes: int = _MAPPED_BYTES) -> None:
+    """Let what is freed go back to the system at once, but for `kept_bytes`; call it at the start.
+
+    Blocks of `mapped_bytes` and more are mapped anew each time.
 
     The GNU C library raises its bounds each time a large block is freed, up to 64 MiB: after 40
     answers of 3 MB that nobody read, a server kept 150 MB where 63 would do. Other libraries are
@@ -34,8 +36,8 @@ def give_memory_back() -> None:
     """
     tune = getattr(ctypes.CDLL(None), "mallopt", None)
     if tune is not None:
-        tune(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-        tune(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
+        tune(_M_TRIM_THRESHOLD, kept_bytes)
+        tune(_M_MMAP_THRESHOLD, mapped_bytes)
 
 
 def return_freed() -> None:

@@ -25,6 +25,22 @@ assert kept < 8_000, kept
 """
 
 
+FAULTS = """
+from resource import RUSAGE_SELF, getrusage
+from shared.process_memory import give_memory_back
+
+def faults():
+    before = getrusage(RUSAGE_SELF).ru_minflt
+    for _ in range(100):
+        bytearray(1_000_000)
+    return getrusage(RUSAGE_SELF).ru_minflt - before
+
+give_memory_back()
+assert faults() > 10_000
+give_memory_back(kept_bytes=16_000_000, mapped_bytes=4_000_000)
+assert faults() < 1_000
+"""
+
 SCATTERED = (
     HELD[: HELD.index("give_memory_back()\n")]
     + """
@@ -57,3 +73,9 @@ def test_what_is_freed_goes_back() -> None:
 def test_what_lies_between_can_be_returned() -> None:
     """Small blocks that are free go back when asked for, though others between them stay."""
     subprocess.run([sys.executable, "-c", SCATTERED], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts page faults")
+def test_blocks_below_the_bound_are_used_again() -> None:
+    """A process may keep blocks of a size that it needs all the time."""
+    subprocess.run([sys.executable, "-c", FAULTS], check=True)
