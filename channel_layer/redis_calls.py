@@ -49,6 +49,7 @@ class ScriptArguments:
     ) -> None:
         usual = capacities.usual
         self._head = expiry_ms, group_expiry_ms, usual.messages, usual.size_bytes
+        self._capacities = capacities
         self._operations = PackedOperations(expiry_ms, capacities, faults)
 
     def send(
@@ -85,7 +86,9 @@ class ScriptArguments:
         self, inbox: str, acknowledge: int, known_epoch: str, count: int, fresh_epoch: str
     ) -> Arguments:
         """For inbox.lua."""
-        return self._own(inbox, acknowledge, count, fresh_epoch, known_epoch)
+        room = self._capacities.of(inbox)
+        own = inbox, acknowledge, count, fresh_epoch, known_epoch, room.messages, room.size_bytes
+        return self._own(*own)
 
     def reclaim(
         self,
@@ -193,6 +196,7 @@ def inbox_read(reply: Reply, acknowledged: int, count: int) -> tuple[Waiting, In
     """What inbox.lua gave of `count` entries; the last is how many elements were unreadable.
 
     A bundle that was acknowledged in part comes as a whole, and may bring more than was asked for.
+    The reader need not wait where what it did not get is left.
     """
     packed_epoch, due_ms, is_reaped, *packed = reply
     read: list[Entry] = []
@@ -203,7 +207,9 @@ def inbox_read(reply: Reply, acknowledged: int, count: int) -> tuple[Waiting, In
         except InvalidMessage:
             unreadable += 1
     if read and (read[0].id <= acknowledged or len(read) > count):
-        read = [entry for entry in read if entry.id > acknowledged][:count]
+        read = [entry for entry in read if entry.id > acknowledged]
+        due_ms = 0 if len(read) > count else due_ms
+        read = read[:count]
     waiting = Waiting(None if due_ms < 0 else due_ms)
     batch = InboxBatch(packed_epoch.decode("ascii"), tuple(read), is_reaped == 1)
     return waiting, batch, unreadable

@@ -1,6 +1,6 @@
 """Plain reading on the reactor: `receive` of one message at a time, over a connection of its own.
 
-Inboxes are read by `redis_twisted.py`, which does not empty them; here what is read is gone.
+Inboxes are read by `redis_inboxes.py`, which does not empty them; here what is read is gone.
 """
 
 from typing import Any

@@ -8,9 +8,8 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock, fail, gatherResults
+from twisted.internet.defer import Deferred, fail, gatherResults
 
-from channel_layer import redis_calls
 from channel_layer.answers import InboxBatch, Outcome, Verdict
 from channel_layer.asgi_calls import packed, read_lists
 from channel_layer.capacities import Capacities
@@ -27,12 +26,13 @@ from channel_layer.layer import (
 )
 from channel_layer.redis_address import redis_address
 from channel_layer.redis_calls import ScriptArguments
+from channel_layer.redis_inboxes import RedisInboxes
 from channel_layer.redis_keys import RedisKeys
-from channel_layer.redis_link import MAX_BLOCK_MS, RedisLink
+from channel_layer.redis_link import RedisLink
 from channel_layer.redis_reader import RedisReader
 from channel_layer.redis_sends import SendQueue, Trouble
 from shared.channel_names import check_channel, filled_pattern
-from shared.errors import ChannelFull, LayerError, LayerUnavailable, MessageTooLarge
+from shared.errors import ChannelFull, LayerError, MessageTooLarge
 from shared.logs import get_logger
 from shared.settings import LayerSettings
 from shared.times import Times
@@ -71,16 +71,18 @@ class TwistedLayer:
             opened_faults(settings),
         )
         address = redis_address(settings.url)
-        self._send_link, self._inbox_link, self._reader_link = (
+        self._links = [
             RedisLink(reactor, address, self._keys, name, _fresh_epoch)
             for name in ("sends", "inbox", "reader")
-        )
+        ]
+        self._send_link, self._inbox_link, self._reader_link = self._links
         self._client = secrets.token_hex(8)
         self._sends = SendQueue(
             reactor, self._send_link, self._arguments, self._client, buffer_bytes
         )
-        self._epochs: dict[str, str] = {}
-        self._inbox_lock = DeferredLock()
+        self._inboxes = RedisInboxes(
+            reactor, self._inbox_link, self._arguments, self._keys, _fresh_epoch
+        )
         self._reader = RedisReader(
             self._reader_link, self._send_link, self._arguments, self._keys, self._client
         )
@@ -108,17 +110,14 @@ class TwistedLayer:
     @property
     def reconnects(self) -> int:
         """How often a connection to Redis came back."""
-        links = (self._send_link, self._inbox_link, self._reader_link)
-        return sum(max(0, link.connects - 1) for link in links)
+        return sum(max(0, link.connects - 1) for link in self._links)
 
     def start(self) -> Deferred[None]:
         """Connect, for ever if need be; fires when that succeeded for the first time."""
         self._send_link.start()
         self._inbox_link.start()
-        both = gatherResults(
-            [self._send_link.when_up(), self._inbox_link.when_up()], consumeErrors=True
-        )
-        return both.addCallback(lambda _: None)
+        up = [self._send_link.when_up(), self._inbox_link.when_up()]
+        return gatherResults(up, consumeErrors=True).addCallback(lambda _: None)
 
     def perform(self, operation: Operation) -> Deferred[Outcome]:
         """What became of an operation; all are performed in the order of these calls, each once.
@@ -235,17 +234,15 @@ class TwistedLayer:
     def read_inbox(self, inbox: str, acknowledge: int, count: int) -> Deferred[InboxBatch]:
         """Up to `count` entries behind the one with id `acknowledge`, all before it are removed.
 
-        They stay in the inbox until a later call acknowledges them. Waits until there are some,
-        or for about 10 s; gives an empty batch at once when the epoch is another than before.
+        They stay in the inbox until a later call acknowledges them, as it wakes if nothing more was
+        there. Waits for some about 10 s; an empty batch comes at once when the epoch changed.
         Errback: InvalidName; LayerUnavailable when the layer was closed.
         """
         try:
             read_lists((inbox,))
         except ValueError as error:
             return fail(error)
-        return self._inbox_lock.run(
-            lambda: Deferred.fromCoroutine(self._read(inbox, acknowledge, count))
-        )
+        return self._inboxes.read(inbox, acknowledge, count)
 
     def close(self) -> Deferred[None]:
         """Send what waits if that takes no longer than 2 s, then give up the connections."""
@@ -255,8 +252,7 @@ class TwistedLayer:
         if self.is_up:
             await self._sends.drained().addTimeout(_CLOSE_TIMEOUT_S, self._reactor, lambda *_: None)
         self._sends.close()
-        links = (self._send_link, self._inbox_link, self._reader_link)
-        await gatherResults([link.stop() for link in links], consumeErrors=True)
+        await gatherResults([link.stop() for link in self._links], consumeErrors=True)
 
     def _own_step(self, inbox: str, packed_operation: bytes) -> Deferred[None]:
         try:
@@ -272,28 +268,6 @@ class TwistedLayer:
         await self._send_link.when_up()
         numbers = await self._send_link.run("find_lost", self._arguments.find_lost(inbox, awaited))
         return tuple(awaited[number - 1] for number in numbers)
-
-    async def _read(self, inbox: str, acknowledge: int, count: int) -> InboxBatch:
-        last_epoch = self._epochs.get(inbox, "")
-        argument = self._arguments.inbox(inbox, acknowledge, last_epoch, count, _fresh_epoch())
-        wait_ms, has_waited = 0, False
-        while True:
-            await self._inbox_link.when_up()
-            try:
-                reply = await self._inbox_link.wait_and_run(
-                    [self._keys.wake(inbox)], wait_ms, "inbox", argument
-                )
-            except LayerUnavailable:
-                wait_ms = 0
-                continue
-            waiting, batch, unreadable = redis_calls.inbox_read(reply, acknowledge, count)
-            if unreadable:
-                log.error("unreadable_entries", inbox=inbox, count=unreadable)
-            if batch.entries or has_waited or batch.epoch != last_epoch:
-                self._epochs[inbox] = batch.epoch
-                return batch
-            has_waited = wait_ms > 0
-            wait_ms = waiting.cut(MAX_BLOCK_MS)
 
 
 def _fresh_epoch() -> str:

@@ -115,7 +115,7 @@ local function state(name)
     sent_before, full_before = is_next and sent_now or 0, is_next and full_now or 0
     sent_now, full_now = 0, 0
   end
-  l = {key = base .. 'list:' .. name, fresh = {}, need_ms = gone_ms, n = there + extra,
+  l = {name = name, key = base .. 'list:' .. name, fresh = {}, need_ms = gone_ms, n = there + extra,
     elements = there, extra = extra, bytes = bytes, sent = sent, full = full, sent_now = sent_now,
     sent_before = sent_before, full_now = full_now, full_before = full_before, waiting = waiting,
     waiting_bytes = waiting_bytes, capacity = capacity, capacity_bytes = capacity_bytes,
@@ -190,7 +190,9 @@ local function count_sent(l, number)
   all_sent, totals_changed = all_sent + number, true
 end
 
+-- Its reader may make room, by acknowledging what it was given.
 local function count_full(l)
+  if l.given > 0 then wake(l.name) end
   l.full, l.full_now, l.dirty = l.full + 1, l.full_now + 1, true
   all_full, totals_changed = all_full + 1, true
 end

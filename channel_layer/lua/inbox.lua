@@ -1,15 +1,18 @@
 -- Reads the inbox of a process and leaves it in place: an answer lost on the way loses nothing.
 --
 -- [5] list; [6] acknowledged id, 0 for none; [7] how many to read; [8] random text, the epoch if there
--- is none yet; [9] the epoch that the reader knows, empty at first.
--- Gives {epoch, ms until the next delayed entry is due or -1, 1 when the process was taken for dead
--- since it last read, element…}. An element is an entry or a bundle; a bundle that is acknowledged in
+-- is none yet; [9] the epoch that the reader knows, empty at first; [10] and [11] the capacity of the list
+-- in entries and bytes.
+-- Gives {epoch, ms for which the reader may wait or -1, 1 when the process was taken for dead since it
+-- last read, element…}. It may wait until the next delayed entry is due, and acknowledge as it wakes;
+-- not where there is more to read, or where what is given takes room that others may need. An element is an entry or a bundle; a bundle that is acknowledged in
 -- part comes again, and so may a little more come than was asked for. The epoch is another one when
 -- data was lost, all or the last second's, or when this inbox was unread for so long that entries may
 -- be lost.
 
 local SIGN_MS = 1000         -- between two signs of life that the registry hears of
 local READ_BYTES = 1048576   -- of one batch: the reader handles it as one
+local OWN_SHARE = 8          -- of its capacity a list may hold one such part that is not acknowledged
 local PART, MAX_PARTS = 32, 100
 local AHEAD_US = 3600000000  -- an id so far ahead of all others was given by no function
 
@@ -103,11 +106,13 @@ function functions.inbox()
   if acknowledged > 0 then acknowledge(l, acknowledged) end
   local elements = read(l, count)
   if l.elements <= 0 then l.n, l.elements, l.bytes, l.extra, l.given = 0, 0, 0, 0, 0 end
-  if l.elements > #elements then wake(list) else call('DEL', base .. 'wake:' .. list) end
+  local is_more = l.elements > #elements
+  local takes_room = l.n * OWN_SHARE > args[10] or l.bytes * OWN_SHARE > args[11]
+  if is_more then wake(list) else call('DEL', base .. 'wake:' .. list) end
   local epoch, is_reaped = epoch_of(l, is_behind, marked)
   -- A sign of life; between two of them the time of the last reading is one.
   if now - l.read > SIGN_MS then call('ZADD', base .. 'servers', now, list) end
   l.read, l.dirty = now, true
   save()
-  return {epoch, due_ms(), is_reaped, unpack(elements)}
+  return {epoch, (is_more or takes_room) and 0 or due_ms(), is_reaped, unpack(elements)}
 end

@@ -49,7 +49,7 @@ def test_the_first_string_is_an_array() -> None:
     assert own(ARGUMENTS.receive(["a"], 4)) == [[b"a"], 4]
     assert own(ARGUMENTS.replay(b"l", again=True)) == [b"l", 1]
     assert own(ARGUMENTS.reclaim(["w"], 5, 6, ["P!x"])) == [[b"w"], 5, 6, [b"P!"]]
-    assert own(ARGUMENTS.inbox("P!", 5, "k", 9, "e")) == [b"P!", 5, 9, b"e", b"k"]
+    assert own(ARGUMENTS.inbox("P!", 5, "k", 9, "e")) == [b"P!", 5, 9, b"e", b"k", *HEAD[2:]]
 
 
 def test_a_commit() -> None:
@@ -98,6 +98,7 @@ def test_a_read_inbox() -> None:
     assert ids(0, 100) == (9, 10, 11, 12, 13, 14)
     assert ids(11, 100) == (12, 13, 14)
     assert ids(11, 2) == (12, 13)
+    assert redis_calls.inbox_read(reply, 11, 2)[0].cut(9) == 0, "there is more"
     assert batch.entries[1] == Entry(10, Kind.MESSAGE, "P!0", b"x", sent_ms=1)
 
 
