@@ -46,6 +46,7 @@ class Broadcast:
         "_ws",
         "group",
         "payload",
+        "plain_frame",
         "position",
     )
 
@@ -56,6 +57,8 @@ class Broadcast:
         self._ws: WsReply | InvalidMessage | None = None
         self._http: HttpReply | InvalidMessage | None = None
         self._frame: bytes | None = None
+        self.plain_frame: bytes | None = None
+        """The frame that `ws_frame` gave, where it has data and ends no socket."""
         self._event_lines: bytes | None = None
         self._id_line: bytes | None = None
         self._deflated: dict[int, bytes] | None = None
@@ -80,6 +83,8 @@ class Broadcast:
         """
         if self._frame is None:
             self._frame = data_frame(self.ws_reply)
+            if self._frame and self.ws_reply.close is None:
+                self.plain_frame = self._frame
         return self._frame
 
     def ws_frame_for(self, window: int) -> bytes:

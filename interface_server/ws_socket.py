@@ -28,6 +28,9 @@ from shared.errors import InvalidMessage, LayerError, LayerUnavailable, MessageT
 from shared.logs import get_logger
 from shared.messages import WsConnect, WsReply
 
+_OPEN = State.OPEN
+"""Python 3.11 takes 0.1 µs to read a member off its class; a broadcast does so for each socket."""
+
 log = get_logger("websocket")
 
 
@@ -150,13 +153,15 @@ class Socket:
         One with a position accepts no handshake: it is held until that was accepted. Raises:
         InvalidMessage when it is no reply to a socket.
         """
+        state, wire = self._session.state, self._wire
+        if broadcast.plain_frame is not None and state is _OPEN and not wire.window:
+            wire.write_frame(broadcast.plain_frame)
+            return
         reply = broadcast.ws_reply
-        state = self._session.state
-        if state is State.OPEN and reply.close is None:
-            window = self._wire.window
-            frame = broadcast.ws_frame_for(window) if window else broadcast.ws_frame
+        if state is _OPEN and reply.close is None:
+            frame = broadcast.ws_frame_for(wire.window)
             if frame:
-                self._wire.write_frame(frame)
+                wire.write_frame(frame)
         elif state is State.CONNECTING and broadcast.position is not None:
             self._held.append(reply)
         elif state is State.OPEN or state is State.CONNECTING:
