@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IProtocol
 
+    from interface_server.coalescing import Coalescer
     from interface_server.draining import Stoppable
     from interface_server.proxies import Peer
     from interface_server.seeing.figures import Figures
@@ -64,6 +65,8 @@ class Gateway(Protocol):
 
     settings: "ServerSettings"
     access_log: "AccessLog"
+    coalescer: "Coalescer"
+    """What outputs of this process write through while replies are handed on."""
     figures: "Figures"
     """What this process has done so far; raised by whoever does it."""
     static: "StaticFiles | None"

@@ -8,6 +8,7 @@ transport a piece at a time. Knows no request.
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from interface_server.coalescing import SMALL_BYTES, Coalescer
 from interface_server.wires import Clock, TcpTransport, direct_write
 from shared.logs import get_logger
 
@@ -33,6 +34,8 @@ class Output:
 
     __slots__ = (
         "_clock",
+        "_coalescer",
+        "_held",
         "_held_bytes",
         "_limit",
         "_on_broken",
@@ -51,6 +54,7 @@ class Output:
         limit: int,
         on_move: Callable[[], None],
         on_broken: Callable[[str], None],
+        coalescer: Coalescer,
     ) -> None:
         self._transport = transport
         self._write_now = direct_write(transport)
@@ -58,6 +62,9 @@ class Output:
         self._limit = limit
         self._on_move = on_move
         self._on_broken = on_broken
+        self._coalescer = coalescer
+        self._held = b""
+        """What goes out at the end of this turn; nothing waits before it."""
         self._queue: deque[bytes | Iterator[bytes]] = deque()
         self._held_bytes = 0
         self._then: Callable[[], None] | None = None
@@ -65,6 +72,22 @@ class Output:
 
     def write(self, piece: bytes) -> None:
         """Send bytes behind what was given before."""
+        if self._coalescer.is_on and self.behind_since is None:
+            if len(self._held) + len(piece) <= SMALL_BYTES:
+                if not self._held:
+                    self._coalescer.join(self.flush)
+                self._held += piece
+                return
+            self.flush()
+        self._put(piece)
+
+    def flush(self) -> None:
+        """Send what was held back in this turn."""
+        held, self._held = self._held, b""
+        if held:
+            self._put(held)
+
+    def _put(self, piece: bytes) -> None:
         if self.behind_since is None and self._write_now is not None:
             sent = self._write_now(piece)
             if sent == len(piece):
@@ -84,18 +107,21 @@ class Output:
 
     def stream(self, pieces: Iterator[bytes]) -> None:
         """Send all that the iterator gives."""
+        self.flush()
         self._queue.append(pieces)
         self._fall_behind()
 
     def when_flushed(self, then: Callable[[], None]) -> None:
         """Call `then` once everything is on its way."""
+        self.flush()
         if self.behind_since is None:
             then()
         else:
             self._then = then
 
     def detach(self) -> None:
-        """Let go of the transport; what is still held here is dropped."""
+        """Let go of the transport; what waits for its reader is dropped."""
+        self.flush()
         self._queue.clear()
         self._then = None
         if self.behind_since is not None:
@@ -104,7 +130,7 @@ class Output:
 
     def let_go(self) -> None:
         """Hold the transport no more; nothing can be written any more."""
-        self._write_now = None
+        self._write_now, self._held = None, b""
         del self._transport
 
     def resumeProducing(self) -> None:  # noqa: N802  the interface's name
@@ -138,6 +164,7 @@ class Output:
 
     def stopProducing(self) -> None:  # noqa: N802
         """The connection ended."""
+        self._held = b""
         self._queue.clear()
 
     def _fall_behind(self) -> None:

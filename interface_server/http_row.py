@@ -50,7 +50,8 @@ class AnswerRow:
         self._last_path = "-"
         self.hsts = parts.hsts
         self._limit = parts.gateway.settings.max_output
-        self.output = Output(wire, parts.clock, self._limit, owner.output_moved, owner.abort)
+        moved, broken, coalescer = owner.output_moved, owner.abort, parts.gateway.coalescer
+        self.output = Output(wire, parts.clock, self._limit, moved, broken, coalescer)
 
     def __len__(self) -> int:
         return len(self._answers)

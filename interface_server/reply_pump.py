@@ -14,6 +14,7 @@ from channel_layer import entries
 from channel_layer.answers import InboxBatch
 from channel_layer.layer import Entry, Kind, Leave, Operation, Position
 from interface_server.broadcasts import GAP, JOINED, SKIPPED, Broadcast
+from interface_server.coalescing import Coalescer
 from interface_server.gateway import Receiver
 from interface_server.groups import NOBODYS, Device, Groups
 from interface_server.recovery import Recovery, RecoveryLayer
@@ -23,6 +24,9 @@ from shared.logs import get_logger
 
 READ_COUNT = 500
 """Entries of one read: enough to fill a reactor turn, few enough to keep it short."""
+
+TURN = 32
+"""Entries behind which what they wrote goes out: the first does not wait for long."""
 
 RETRY_S = 1.0
 
@@ -43,7 +47,8 @@ class ReplyPump:
     """Reads one inbox for ever and hands each entry on.
 
     `count` raises a named counter. `refresh_s`: how often all memberships are told to the layer
-    again, so that they do not expire under sockets that stay.
+    again, so that they do not expire under sockets that stay. What is written goes through
+    `coalescer`.
     """
 
     def __init__(
@@ -53,8 +58,10 @@ class ReplyPump:
         inbox: str,
         count: Callable[[str], None],
         refresh_s: float,
+        coalescer: Coalescer,
     ) -> None:
         self._clock = clock
+        self._coalescer = coalescer
         self._layer = layer
         self._inbox = inbox
         self._count = count
@@ -128,9 +135,11 @@ class ReplyPump:
         if batch.is_reaped:
             self._recovery.reaped()
         self._recovery.heard(batch.epoch)
-        for entry in batch.entries:
-            self._acknowledged = entry.id
-            self.dispatch(entry)
+        for first in range(0, len(batch.entries), TURN):
+            with self._coalescer.turn():
+                for entry in batch.entries[first : first + TURN]:
+                    self._acknowledged = entry.id
+                    self.dispatch(entry)
         self._leave_crossed()
         self._may_cross = self._may_cross and len(batch.entries) == READ_COUNT
         self._recovery.go_on()

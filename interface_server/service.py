@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 
 from channel_layer.redis_twisted import TwistedLayer
+from interface_server.coalescing import Coalescer
 from interface_server.draining import Crowd
 from interface_server.health import unready_reason
 from interface_server.http_messages import parse_head
@@ -92,7 +93,10 @@ class Service:
         self._is_stopping = False
         self._layer = TwistedLayer(reactor, layer)
         refresh_s = layer.group_expiry_s / REFRESHES_PER_EXPIRY
-        self._pump = ReplyPump(reactor, self._layer, self._inbox, self.count, refresh_s)
+        self.coalescer = Coalescer()
+        self._pump = ReplyPump(
+            reactor, self._layer, self._inbox, self.count, refresh_s, self.coalescer
+        )
         self._crowd = Crowd(reactor, settings.drain_rate, settings.grace_s / 2, SystemRandom())
         # The rest of the Gateway: methods of our own would cost each request five more calls.
         self.register, self.unregister = self._pump.register, self._pump.unregister

@@ -7,6 +7,7 @@ broadcast to thousands feels. Knows no frames and no session.
 from collections.abc import Callable
 from typing import Any
 
+from interface_server.coalescing import SMALL_BYTES, Coalescer
 from interface_server.wires import DirectWrite, TcpTransport, direct_write
 
 FRAME_BYTES = 64
@@ -22,6 +23,8 @@ class SocketOutput:
     """
 
     __slots__ = (
+        "_coalescer",
+        "_held",
         "_in_transport",
         "_is_ended",
         "_is_pulled",
@@ -34,13 +37,20 @@ class SocketOutput:
     )
 
     def __init__(
-        self, transport: TcpTransport, limit_bytes: int, on_overflow: Callable[[], None]
+        self,
+        transport: TcpTransport,
+        limit_bytes: int,
+        on_overflow: Callable[[], None],
+        coalescer: Coalescer,
     ) -> None:
         self._transport: Any = transport
+        self._coalescer = coalescer
         self._limit_bytes = limit_bytes
         self._on_overflow = on_overflow
         self._write_now: DirectWrite | None = None
         """The transport's direct way, once it is known that it holds nothing back."""
+        self._held = b""
+        """Whole frames that go out at the end of this turn; nothing waits before them."""
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._in_transport = 0
@@ -54,6 +64,22 @@ class SocketOutput:
 
     def write(self, frame: bytes) -> None:
         """Write `frame` behind everything that was written before."""
+        if self._coalescer.is_on and self._write_now is not None:
+            if len(self._held) + len(frame) <= SMALL_BYTES:
+                if not self._held:
+                    self._coalescer.join(self.flush)
+                self._held += frame
+                return
+            self.flush()
+        self._put(frame)
+
+    def flush(self) -> None:
+        """Write what was held back in this turn."""
+        held, self._held = self._held, b""
+        if held:
+            self._put(held)
+
+    def _put(self, frame: bytes) -> None:
         if self._write_now is not None:
             sent = self._write_now(frame)
             if sent == len(frame):
@@ -76,6 +102,7 @@ class SocketOutput:
 
     def finish(self) -> None:
         """Give all that waits to the transport, which is about to be closed."""
+        self.flush()
         if not self._is_ended and self._waiting:
             self._transport.write(b"".join(self._waiting))
         self.stopProducing()
@@ -104,5 +131,5 @@ class SocketOutput:
 
     def stopProducing(self) -> None:  # noqa: N802
         """The connection is lost, or about to be: write nothing more."""
-        self._is_ended, self._write_now, self._in_transport = True, None, 0
+        self._is_ended, self._write_now, self._in_transport, self._held = True, None, 0, b""
         self.drop_waiting()

@@ -141,7 +141,8 @@ class SocketProtocol(Protocol):  # type: ignore[misc]  # its base is untyped on 
 
     def connectionMade(self) -> None:  # noqa: N802
         """The transport is ours."""
-        self._output = SocketOutput(self.transport, self._max_output, self.socket.overflowed)
+        overflowed, coalescer = self.socket.overflowed, self._gateway.coalescer
+        self._output = SocketOutput(self.transport, self._max_output, overflowed, coalescer)
         super().connectionMade()
         self.send_queue, self.trafficStats = NO_QUEUE, STATISTICS
 

@@ -58,7 +58,8 @@ class Http2Connection(Protocol):
             wire.setTcpKeepAlive(True)
         engine, gate = self._engine, self._gate
         limit = self._settings.max_output
-        self._output = Output(wire, self._clock, limit, self._output_moved, self.abort)
+        coalescer = self._parts.gateway.coalescer
+        self._output = Output(wire, self._clock, limit, self._output_moved, self.abort, coalescer)
         self._sender = sender = Sender(engine, self._output, self._clock)
         self._streams = Streams(self, self._parts, engine, gate, sender, wire, seen)
         self._ending = Ending(engine, self._output, wire, self._clock, self._timer)

@@ -20,6 +20,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 
 from channel_layer.answers import Outcome, Verdict
 from channel_layer.layer import Drop, Entry, Kind, Operation, Send
+from interface_server.coalescing import Coalescer
 from interface_server.gateway import Receiver
 from interface_server.http1 import HttpFactory
 from interface_server.http_parts import HttpParts
@@ -41,6 +42,7 @@ class Site:
         self.settings = ServerSettings(**settings)
         self.lines = io.StringIO()
         self.access_log = AccessLog(self.lines, True, time.time)
+        self.coalescer = Coalescer()
         given = self.settings.static or self.settings.media
         self.static = StaticFiles(self.settings.static, self.settings.media) if given else None
         self.figures = Figures()

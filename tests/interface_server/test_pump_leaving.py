@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from channel_layer.answers import InboxBatch, Outcome, Verdict
 from channel_layer.layer import Awaited, Entry, Join, Kind, Leave, Operation, Position
 from interface_server.broadcasts import Broadcast
+from interface_server.coalescing import Coalescer
 from interface_server.reply_pump import READ_COUNT, ReplyPump
 from tests.interface_server.quiet import Untroubled
 
@@ -68,7 +69,7 @@ def announced() -> tuple[Layer, ReplyPump]:
     """A pump whose channel's memberships in `g2` and `g3` are just told to a layer again."""
     layer = Layer()
     clock: Any = Clock()
-    pump = ReplyPump(clock, layer, INBOX, lambda _: None, 1000.0)
+    pump = ReplyPump(clock, layer, INBOX, lambda _: None, 1000.0, Coalescer())
     pump.register(A, Ear())
     pump.start()
     layer.says("e1", entry(1, Kind.JOIN, "g2"), entry(2, Kind.JOIN, "g3"))
@@ -81,7 +82,7 @@ def test_a_leave_that_crosses_an_announcement_is_told_again() -> None:
     """The layer may have heard of the membership behind the leave; at other times it need not."""
     layer, clock = Layer(), Clock()
     any_clock: Any = clock
-    pump = ReplyPump(any_clock, layer, INBOX, lambda _: None, 1000.0)
+    pump = ReplyPump(any_clock, layer, INBOX, lambda _: None, 1000.0, Coalescer())
     pump.register(A, Ear())
     pump.start()
     layer.says("e1", *(entry(number, Kind.JOIN, f"g{number}") for number in (1, 2, 3)))

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import redis
 from pytest_twisted import ensureDeferred
@@ -27,6 +28,7 @@ from channel_layer.redis_blocking import RedisLayer
 from channel_layer.redis_keys import RedisKeys
 from channel_layer.redis_twisted import TwistedLayer
 from interface_server.broadcasts import Broadcast
+from interface_server.coalescing import Coalescer
 from interface_server.reply_pump import ReplyPump
 from shared import codec
 from shared.messages import Receipt
@@ -68,8 +70,11 @@ class Pumping:
         self.counts: list[str] = []
         self.twisted = TwistedLayer(reactor, LayerSettings(url, prefix))
         self.workers: RedisLayer = channel_layer.connect(url, prefix=prefix)
-        clock: object = reactor
-        self.pump = ReplyPump(clock, self.twisted, INBOX, self.counts.append, refresh_s)  # type: ignore[arg-type]
+        self.coalescer = Coalescer()
+        clock: Any = reactor
+        self.pump = ReplyPump(
+            clock, self.twisted, INBOX, self.counts.append, refresh_s, self.coalescer
+        )
 
     async def does(self, *operations: object) -> None:
         """The workers perform these."""
@@ -122,6 +127,25 @@ async def test_everything_for_a_channel_comes_in_its_order(redis_url: str, prefi
         await made.does(Leave("g", channel), group, text(channel, "3"))
         await until(lambda: len(ear.heard) == 5)
         assert ear.heard == ["1", ("g", "all"), "2", 7, "3"]
+
+
+@ensureDeferred
+async def test_what_a_batch_writes_goes_out_behind_it(redis_url: str, prefix: str) -> None:
+    """While replies of one batch are handed on, writes are held back."""
+    async with pumping(redis_url, prefix) as made:
+        heard: list[object] = []
+
+        class Writer(Ear):
+            def _hear(self, what: object) -> None:
+                heard.append(what)
+                assert made.coalescer.is_on
+                made.coalescer.join(lambda: heard.append(f"{what} is out"))
+
+        made.pump.register(INBOX + "1", Writer())
+        await made.does(text(INBOX + "1", "a"), text(INBOX + "1", "b"))
+        await until(lambda: len(heard) == 4)
+        assert heard == ["a", "b", "a is out", "b is out"]
+        assert made.counts == []
 
 
 @ensureDeferred

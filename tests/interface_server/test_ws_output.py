@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pytest_twisted import ensureDeferred
@@ -10,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 
+from interface_server.coalescing import Coalescer
 from interface_server.ws_output import SocketOutput
 
 LIMIT = 1024 * 1024
@@ -24,7 +26,9 @@ class Served(Protocol):
         self.overflows = 0
 
     def connectionMade(self) -> None:  # noqa: N802
-        self.output = SocketOutput(self.transport, LIMIT, self.overflowed)  # type: ignore[arg-type]
+        self.coalescer = Coalescer()
+        transport: Any = self.transport
+        self.output = SocketOutput(transport, LIMIT, self.overflowed, self.coalescer)
         self.made.callback(self)
 
     def overflowed(self) -> None:

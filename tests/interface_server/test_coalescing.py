@@ -1,0 +1,180 @@
+"""Writes of one turn: held back, sent in order behind all of it, over real TCP connections."""
+
+import random
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pytest_twisted import ensureDeferred
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
+
+from interface_server.coalescing import SMALL_BYTES, Coalescer
+from interface_server.http_output import Output
+from interface_server.ws_output import SocketOutput
+
+LIMIT = 64 * 1024 * 1024
+Made = Callable[[Any, Coalescer], Any]
+
+
+class Served(Protocol):
+    """One accepted connection with its output."""
+
+    def __init__(self, make: Made, made: "Deferred[Served]") -> None:
+        self.make, self.made = make, made
+        self.coalescer = Coalescer()
+        self.output: Any = None
+
+    def connectionMade(self) -> None:  # noqa: N802
+        self.output = self.make(self.transport, self.coalescer)
+        self.made.callback(self)
+
+    def connectionLost(self, reason: object) -> None:  # type: ignore[override]  # noqa: N802
+        self.output.stopProducing()
+
+
+def socket_output(transport: Any, coalescer: Coalescer) -> SocketOutput:
+    return SocketOutput(transport, LIMIT, lambda: None, coalescer)
+
+
+def http_output(transport: Any, coalescer: Coalescer) -> Output:
+    clock: Any = reactor
+    return Output(transport, clock, LIMIT, lambda: None, lambda _: None, coalescer)
+
+
+@pytest.fixture(params=[socket_output, http_output])
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple["Deferred[Served]", socket.socket]]:
+    """A connection with each kind of output: what it is here, and its other end."""
+    made: Deferred[Served] = Deferred()
+    factory = Factory.forProtocol(lambda: Served(request.param, made))
+    factory.noisy = False
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")  # type: ignore[attr-defined]
+    client = socket.create_connection(("127.0.0.1", port.getHost().port))
+    client.setblocking(False)
+    yield made, client
+    client.close()
+    port.stopListening()
+
+
+async def read(client: socket.socket, size: int) -> bytes:
+    """Exactly `size` bytes, read while the reactor runs."""
+    got = b""
+    while len(got) < size:
+        try:
+            part = client.recv(65536)
+            assert part, f"ended after {len(got)} of {size}"
+            got += part
+        except BlockingIOError:
+            await deferLater(reactor, 0.001)  # type: ignore[arg-type]
+    return got
+
+
+def has_nothing(client: socket.socket) -> bool:
+    try:
+        client.recv(1)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def test_what_joined_is_flushed_in_order() -> None:
+    """At the end of the turn, each once; one that raises stops no other."""
+    coalescer, flushed = Coalescer(), []
+
+    def fail() -> None:
+        raise RuntimeError("broken")
+
+    with coalescer.turn():
+        assert coalescer.is_on
+        coalescer.join(lambda: flushed.append(1))
+        coalescer.join(fail)
+        coalescer.join(lambda: flushed.append(2))
+        assert flushed == []
+    assert flushed == [1, 2]
+    assert not coalescer.is_on
+    with pytest.raises(KeyError), coalescer.turn():
+        raise KeyError
+    assert flushed == [1, 2]
+    assert not coalescer.is_on
+
+
+@ensureDeferred
+async def test_writes_of_a_turn_go_out_together(
+    pair: tuple["Deferred[Served]", socket.socket],
+) -> None:
+    """Nothing leaves before the end of the turn; then all of it is there at once."""
+    made, client = pair
+    served = await made
+    served.output.write(b"before")
+    assert await read(client, 6) == b"before"
+    with served.coalescer.turn():
+        served.output.write(b"one ")
+        served.output.write(b"two")
+        assert has_nothing(client)
+    assert client.recv(100) == b"one two"
+
+
+@ensureDeferred
+async def test_order_whatever_way_bytes_take(
+    pair: tuple["Deferred[Served]", socket.socket],
+) -> None:
+    """Small and large pieces, in turns and outside, with a reader that lags and catches up."""
+    made, client = pair
+    served = await made
+    chance, expected = random.Random(7), b""
+    for number in range(120):
+        pieces = [
+            b"%d," % number * chance.choice((1, 10, SMALL_BYTES // 4, 40_000))
+            for _ in range(chance.randrange(1, 5))
+        ]
+        expected += b"".join(pieces)
+        if chance.random() < 0.3:
+            for piece in pieces:
+                served.output.write(piece)
+        else:
+            with served.coalescer.turn():
+                for piece in pieces:
+                    served.output.write(piece)
+        if chance.random() < 0.5:
+            await deferLater(reactor, 0)  # type: ignore[arg-type]
+        if chance.random() < 0.2:
+            taken = await read(client, chance.randrange(len(expected) + 1))
+            assert expected.startswith(taken)
+            expected = expected[len(taken) :]
+    assert await read(client, len(expected)) == expected
+
+
+@ensureDeferred
+async def test_an_end_in_a_turn_loses_nothing(
+    pair: tuple["Deferred[Served]", socket.socket],
+) -> None:
+    """What was written before the connection is closed, in the same turn, arrives."""
+    made, client = pair
+    served = await made
+    transport: Any = served.transport
+    with served.coalescer.turn():
+        served.output.write(b"the last words")
+        if isinstance(served.output, SocketOutput):
+            served.output.finish()
+            transport.loseConnection()
+        else:
+            served.output.when_flushed(transport.loseConnection)
+    assert await read(client, 14) == b"the last words"
+
+
+@ensureDeferred
+async def test_a_connection_that_ends_in_a_turn(
+    pair: tuple["Deferred[Served]", socket.socket],
+) -> None:
+    """What was held back for it is dropped, and nothing is raised."""
+    made, _ = pair
+    served = await made
+    transport: Any = served.transport
+    with served.coalescer.turn():
+        served.output.write(b"nobody reads this")
+        transport.abortConnection()
+        served.output.stopProducing()
+    assert not served.coalescer.is_on
