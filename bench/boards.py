@@ -8,7 +8,7 @@ import os
 from secrets import token_urlsafe
 
 from board.database import Database
-from board.model import draft
+from board.model import draft, slug, thread_path
 from board.records import BoardRecord, Posted
 from board.seeding import seed
 from board.settings import read_settings
@@ -17,6 +17,9 @@ from board.upgrading import upgrade
 
 THREADS, THREAD_POSTS, ON_A_PAGE = 150, 100, 15
 """As many threads as a board keeps, the posts of No. 1, and the threads of an index page."""
+
+THREAD_TITLE, THREAD_PATH = "A long thread", "/b/thread/1/a-long-thread"
+"""Of No. 1."""
 
 _WITH_PICTURES = 16
 _BODY = (
@@ -33,8 +36,8 @@ def main() -> None:
     site = open_site(settings)
     board = site.reader.board("b")
     assert board is not None
-    first = _post(site, board, None, "A long thread")
-    assert first == 1
+    first = _post(site, board, None, THREAD_TITLE)
+    assert thread_path(board.code, first, slug(THREAD_TITLE, _BODY)) == THREAD_PATH
     for _ in range(THREAD_POSTS - 1):
         _post(site, board, first)
     for number in range(THREADS - _WITH_PICTURES - 1):

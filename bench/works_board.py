@@ -3,7 +3,7 @@
 import urllib.request
 from functools import partial
 
-from bench.boards import ON_A_PAGE, THREAD_POSTS, THREADS
+from bench.boards import ON_A_PAGE, THREAD_PATH, THREAD_POSTS, THREAD_TITLE, THREADS
 from bench.processes import Running
 from bench.servers import BOARD
 from bench.tools import Figures, Unsound
@@ -16,9 +16,15 @@ _LAST_PAGE = f'href="/b/{THREADS // ON_A_PAGE}"'
 def _page(
     path: str, mark: str, times: int, held: str, takes_gzip: bool, server: Running, share: float
 ) -> Figures:
-    """The page is looked at before it is measured: `mark` must stand in it so many times."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=10) as reply:
+    """The page is looked at before it is measured: `mark` must stand in it so many times.
+
+    A path that leads to another one is refused, since wrk would measure the redirect.
+    """
+    url = f"http://127.0.0.1:{server.port}{path}"
+    with urllib.request.urlopen(url, timeout=10) as reply:
         shown = reply.read().decode()
+        if reply.url != url:
+            raise Unsound(f"{path}: expected the page itself, got a redirect to {reply.url}")
     if shown.count(mark) != times or held not in shown:
         raise Unsound(f"{path}: expected {times} of {mark} and {held}, got {shown.count(mark)}")
     said = requests(path, 64, server, share, takes_gzip=takes_gzip)
@@ -26,7 +32,7 @@ def _page(
 
 
 _INDEX = partial(_page, "/", '<section class="card"', ON_A_PAGE, _LAST_PAGE)
-_THREAD = partial(_page, "/b/thread/1", '<article class="post', THREAD_POSTS, "A long thread")
+_THREAD = partial(_page, THREAD_PATH, '<article class="post', THREAD_POSTS, THREAD_TITLE)
 _INDEX_TITLE = f"the board's index, {THREADS} threads, 64 connections"
 _THREAD_TITLE = f"a thread of {THREAD_POSTS} posts, 64 connections"
 

@@ -71,12 +71,15 @@ class Pages:
         kept = self._shown.kept_thread(request, code, no, slug) if since is None else None
         if kept is not None:
             return kept
-        found = self._reader.thread(no, since)
-        if found is None or found.board.code != code:
+        place = self._reader.thread_place(no)
+        if place is None or place[0] != code:
             raise _no_thread(no)
-        if slug != found.thread.slug:
-            path = thread_path(code, no, found.thread.slug)
+        if slug != place[1]:
+            path = thread_path(code, no, place[1])
             return redirect(path if since is None else f"{path}?since={since}", status=301)
+        found = self._reader.thread(no, since)
+        if found is None:  # it was removed in between
+            raise _no_thread(no)
         return self._shown.thread(request, found, FRESH, since)
 
     def thread_json(self, request: Request, _: Outbox) -> Response:

@@ -26,6 +26,7 @@ from board.rows import (
     INDEX_STAMP,
     LIVE,
     SELECT_POSTS,
+    THREAD_PLACE,
     THREAD_STAMP,
     event_record,
     find_board,
@@ -89,6 +90,7 @@ class Reader:
         self._database = database
         self._index_stamp = database.question(INDEX_STAMP)
         self._thread_stamp = database.question(THREAD_STAMP)
+        self._thread_place = database.question(THREAD_PLACE)
 
     def index_stamp(self, code: str) -> Stamp | None:
         """The stamp that all index pages of a board have now, None without such a board."""
@@ -97,6 +99,11 @@ class Reader:
     def thread_stamp(self, no: int) -> Stamp | None:
         """The stamp that a thread's page has now, None when there is no such thread."""
         return self._thread_stamp.ask(no)
+
+    def thread_place(self, no: int) -> tuple[str, str] | None:
+        """Board and slug of a thread, None when there is no such thread; reads no post."""
+        row = self._thread_place.ask(no)
+        return None if row is None else (row[0], row[1])
 
     def board(self, code: str) -> BoardRecord | None:
         """The board, None without one."""

@@ -67,6 +67,9 @@ THREAD_STAMP = (
 )
 """What differs as soon as a thread's page does."""
 
+THREAD_PLACE = select(_thread.board, _thread.slug).where(_thread.no == bindparam("no"))
+"""What stands in the path of a thread's page beside its number."""
+
 
 def posts_by_number(connection: Connection, numbers: Iterable[int]) -> dict[int, PostRecord]:
     """The live ones of some posts by number, in order of number; one query."""

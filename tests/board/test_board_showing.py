@@ -147,6 +147,20 @@ def test_a_warm_page_asks_one_question(settings: BoardSettings) -> None:
         site.close()
 
 
+def test_a_short_address_leads_on_without_reading_the_thread(settings: BoardSettings) -> None:
+    """Without the slug, or under another one, no post is read and no transaction begun."""
+    with statements() as told:
+        site = open_site(settings)
+        upgrade(site.database)
+        path = f"/b/thread/{posted(site.store.start_thread(new_post('k'))).thread.no}"
+        browser = Browser(site)
+        for url in (path, f"{path}/other", f"{path}?since=1"):
+            told.clear()
+            assert browser.get(url).status == 301
+            assert not [one for one in told if re.search(r"FROM post|BEGIN", one)]
+        site.close()
+
+
 def test_every_look_has_a_form_of_its_own(site: Site) -> None:
     """Two looks at a kept page differ in token and key; both forms may be sent."""
     browser = Browser(site)
