@@ -15,7 +15,7 @@ import click
 
 from bench import environments, plots, report, tools
 from bench.environments import Missing
-from bench.processes import Running
+from bench.processes import Running, come_to_rest
 from bench.report import Rows
 from bench.servers import PAGE, SERVERS, Server, started
 from bench.tools import Unsound
@@ -104,7 +104,10 @@ def _drawn(rows: Sequence[Rows]) -> list[str]:
 
 
 def _measured(work: Work, servers: Sequence[Server], rounds: int, quick: bool) -> list[Rows]:
-    """Each server is up during the whole work; the first of several turns is short, to warm up."""
+    """Each server is up during the whole work; the first of several turns is short, to warm up.
+
+    A turn begins when all servers rest, so that none pays for what another one still clears away.
+    """
     rows = []
     warms_up = rounds > 1
     with ExitStack() as stack:
@@ -124,20 +127,26 @@ def _measured(work: Work, servers: Sequence[Server], rounds: int, quick: bool) -
                 turns.append((row, running))
             rows.append(row)
         for number in range(rounds + warms_up):
+            is_warming_up = number == 0 and warms_up
             for row, running in turns:
-                is_warming_up = number == 0 and warms_up
+                if not come_to_rest(other for _, other in turns):
+                    click.echo(f"{work.name}, {row.server}: begins beside a busy server", err=True)
                 share = QUICK if quick or is_warming_up else 1.0
-                try:
-                    figures = work.measure(running, share)
-                except (Unsound, Missing) as error:
-                    row.unsound = str(error)
-                    click.echo(f"{work.name}, {row.server}: {error}", err=True)
-                    continue
-                if not is_warming_up:
-                    row.runs.append(figures)
-                    shown = ", ".join(f"{name} {value:,.4g}" for name, value in figures.items())
-                    click.echo(f"{work.name}, {row.server}: {shown}", err=True)
+                _take_turn(row, running, share, is_kept=not is_warming_up)
     return rows
+
+
+def _take_turn(row: Rows, running: Running, share: float, is_kept: bool) -> None:
+    try:
+        figures = row.work.measure(running, share)
+    except (Unsound, Missing) as error:
+        row.unsound = str(error)
+        click.echo(f"{row.work.name}, {row.server}: {error}", err=True)
+        return
+    if is_kept:
+        row.runs.append(figures)
+        shown = ", ".join(f"{name} {value:,.4g}" for name, value in figures.items())
+        click.echo(f"{row.work.name}, {row.server}: {shown}", err=True)
 
 
 def _works(only: Sequence[str]) -> list[Work]:

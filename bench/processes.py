@@ -12,6 +12,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 _TICKS = os.sysconf("SC_CLK_TCK")
 
+_LOOK_S, _RESTING = 0.5, 0.05
+"""A server rests when it used at most this part of a processor between two looks: the timers of
+idle processes take less, and the kernel counts in hundredths of a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -59,6 +63,19 @@ class Spent:
     def all(self, times: float) -> float:
         """Microseconds of all parts together for each of so many."""
         return sum(self.each(times).values())
+
+
+def come_to_rest(servers: Iterable[Running], timeout_s: float = 15.0) -> bool:
+    """Return when none of the servers has done anything for a moment; False: one still does."""
+    parts = [server.pids for server in servers]
+    end, before = time.monotonic() + timeout_s, [cpu_s(pids) for pids in parts]
+    while time.monotonic() < end:
+        time.sleep(_LOOK_S)
+        now = [cpu_s(pids) for pids in parts]
+        if all(new - old <= _RESTING * _LOOK_S for new, old in zip(now, before, strict=True)):
+            return True
+        before = now
+    return False
 
 
 def unused_port() -> int:

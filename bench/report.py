@@ -10,7 +10,7 @@ from os import cpu_count
 
 from bench.targets import TARGETS, Target
 from bench.tools import Figures
-from bench.work import Work
+from bench.work import LOST, Work
 
 OURS, LIMIT = "ours", "limit"
 """The servers that others are compared with: this project, and the responder in C."""
@@ -43,8 +43,9 @@ class Rows:
         return {name: self.of(name) for name in names}
 
     def of(self, figure: str) -> float:
-        """The median of a figure; a run that does not know it counts as 0."""
-        return statistics.median(run.get(figure, 0.0) for run in self.runs)
+        """The median of a figure, of losses the most; a run that does not know it counts as 0."""
+        values = [run.get(figure, 0.0) for run in self.runs]
+        return max(values) if figure == LOST else statistics.median(values)
 
 
 Known = Mapping[tuple[str, str], Rows]
@@ -63,7 +64,8 @@ def markdown(
         "",
         f"Written by `{command}`; do not edit. Each work was measured in turns (ours, peer, ours, "
         "peer …) on one machine, which the load generators share; only ratios mean something "
-        "elsewhere. Every figure is a median; the range is that of the runs. `bench/works.py` says "
+        "elsewhere. Every figure is a median, of `lost` the most; the range is that of the runs. "
+        "`bench/works.py` says "
         "what a work is, `bench/servers.py` how each server is started. `cpu_us` is the CPU that "
         "one request, echo or delivery costs a part, in microseconds.",
         "",

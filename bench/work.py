@@ -9,6 +9,9 @@ from bench.tools import Figures, Unsound
 BYTES = 100
 """Of each message that is told or echoed."""
 
+LOST = "lost"
+"""The figure of what did not come, or was refused: of many runs the worst one counts."""
+
 Measure = Callable[[Running, float], Figures]
 
 

@@ -7,12 +7,12 @@ from collections import Counter
 from urllib.parse import urlsplit
 
 from bench import tools
-from bench.processes import Running, cpu_of_each
+from bench.processes import Running, come_to_rest, cpu_of_each
 from bench.servers import IDLE
 from bench.tools import Figures
 from bench.work import Work, check_all_open
 
-_SOCKETS, _SECONDS, _SETTLING_S = 1000, 15.0, 3.0
+_SOCKETS, _SECONDS = 1000, 15.0
 _COMMAND = re.compile(rb'^\+[0-9.]+ \[\d+ (?!lua\])\S+\] "([^"]*)"', re.MULTILINE)
 
 
@@ -20,7 +20,7 @@ def _idle(server: Running, share: float) -> Figures:
     seconds = max(3.0, _SECONDS * share)
     with tools.Held(server.port, "/all", _SOCKETS) as said:
         check_all_open(said)
-        time.sleep(_SETTLING_S)  # what opening left to do is no idling
+        come_to_rest([server])  # what opening left to do is no idling
         before = cpu_of_each(server.pids)
         commands = _asked_of_redis(server.redis_url, seconds)
         after = cpu_of_each(server.pids)

@@ -6,7 +6,7 @@ from bench import tools
 from bench.processes import Running, Spent, memory_kib
 from bench.servers import ECHO, GROUP, GROWTH
 from bench.tools import Figures
-from bench.work import BYTES, Work, check_all_open
+from bench.work import BYTES, LOST, Work, check_all_open
 
 
 def _echo(sockets: int, server: Running, share: float) -> Figures:
@@ -14,7 +14,7 @@ def _echo(sockets: int, server: Running, share: float) -> Figures:
     said = tools.load("echo", server.port, "/echo", sockets, seconds, BYTES, spent=spent)
     check_all_open(said)
     figures = {name: said[name] for name in ("per_s", "p50_ms", "p99_ms")}
-    return {**figures, **spent.each(said["per_s"] * seconds)}
+    return {**figures, LOST: said["missing"], **spent.each(said["echoed"])}
 
 
 def _tell(sockets: int, server: Running, share: float) -> Figures:
@@ -24,7 +24,7 @@ def _tell(sockets: int, server: Running, share: float) -> Figures:
     told = sorted(said["told"], key=lambda one: float(one[2]))
     middle = told[len(told) // 2]
     lost = sum(one[3] for one in told)
-    return {"ms": middle[2], "first_ms": middle[0], "median_ms": middle[1], "lost": lost}
+    return {"ms": middle[2], "first_ms": middle[0], "median_ms": middle[1], LOST: lost}
 
 
 def _flood(sockets: int, server: Running, share: float) -> Figures:
@@ -32,13 +32,13 @@ def _flood(sockets: int, server: Running, share: float) -> Figures:
     said = tools.load("flood", server.port, "/all", sockets, "/tell", times, BYTES, spent=spent)
     check_all_open(said)
     deliveries = times * sockets - said["missing"]
-    figures = {"per_s": said["per_s"], "lost": said["missing"], "cpu_us": spent.all(deliveries)}
+    figures = {"per_s": said["per_s"], LOST: said["missing"], "cpu_us": spent.all(deliveries)}
     return {**figures, **spent.each(deliveries)}
 
 
 def _open(sockets: int, server: Running, _: float) -> Figures:
     said = tools.load("open", server.port, "/all", sockets)
-    return {"ms": said["open_ms"], "lost": said["failed"]}
+    return {"ms": said["open_ms"], LOST: said["failed"]}
 
 
 def _connect(at_once: int, server: Running, share: float) -> Figures:

@@ -2,7 +2,9 @@
  *
  * It takes every request with "Upgrade" for a handshake (its answer's key fits the one key that
  * load.c sends), answers each POST and sends its body, framed once, to all sockets; what a socket
- * sends goes back. No limits, no checks: it is no server to use.   limit PORT
+ * sends goes back. No limits, no checks: it is no server to use.   limit PORT [close]
+ *
+ * close: no connection is kept behind the answer to a POST, and nothing says so before.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,7 +24,7 @@ static const char accepted[] =
     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 static const char done[] = "HTTP/1.1 204 No Content\r\n\r\n";
 static char is_socket[MOST];
-static int highest;
+static int highest, is_closing;
 
 static void tell_all(const char *body, int size) {
     static char frame[BUFFER];
@@ -42,6 +44,12 @@ static void serve_post(int fd, char *bytes, int size) {
         int body = length ? atoi(length + 16) : 0;
         int whole = end + 4 - bytes + body;
         if (whole > size) return; /* load.c sends each POST in one piece */
+        if (is_closing) { /* before the message, so that who has it can know */
+            send(fd, done, sizeof done - 1, MSG_NOSIGNAL);
+            close(fd);
+            tell_all(end + 4, body);
+            return;
+        }
         tell_all(end + 4, body);
         send(fd, done, sizeof done - 1, MSG_NOSIGNAL);
         bytes += whole;
@@ -65,7 +73,8 @@ static void echo(int fd, unsigned char *bytes, int size) {
 int main(int argc, char **argv) {
     static char buffer[BUFFER];
     static struct epoll_event events[EVENTS];
-    if (argc != 2) { fprintf(stderr, "usage: limit PORT\n"); return 2; }
+    if (argc < 2) { fprintf(stderr, "usage: limit PORT [close]\n"); return 2; }
+    is_closing = argc > 2;
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;

@@ -5,7 +5,8 @@
  * to use. One line of JSON on standard output says what happened; times are in milliseconds.
  *
  *   load open PORT PATH SOCKETS                   all handshakes at the same instant
- *   load echo PORT PATH SOCKETS SECONDS SIZE      each sends its next frame upon the last one's echo
+ *   load echo PORT PATH SOCKETS SECONDS SIZE      each sends its next frame upon the last one's echo;
+ *                                                 "missing": those whose last frame stayed away
  *   load tell PORT PATH SOCKETS POST TIMES SIZE   POSTs one by one, each behind the last arrival
  *   load flood PORT PATH SOCKETS POST TIMES SIZE [EACH]
  *                                                 POSTs back to back; EACH: messages that come of one
@@ -28,7 +29,7 @@
 #include <unistd.h>
 
 enum { AT_ONCE = 200, EVENTS = 1024, BUFFER = 262144, MAX_SIZE = 16384 };
-static const double TIMEOUT_S = 60.0;
+static const double TIMEOUT_S = 60.0, LAST_ECHOES_S = 5.0;
 
 enum state { CONNECTING, SHAKING, OPEN, GONE };
 
@@ -213,11 +214,13 @@ static void open_all(int at_once) {
 }
 
 static long echoes;
+static int is_ending; /* what comes is counted, nothing more is sent */
 
 static void echo(struct peer *p) {
     double t = now();
     echoes++;
     sample((t - p->sent_at) * 1000);
+    if (is_ending) return;
     p->sent_at = t;
     write_all(p, frame, frame_size);
 }
@@ -232,18 +235,22 @@ static void arrive(struct peer *p) {
     sample(last_at);
 }
 
-/* A kept connection of its own for the POSTs; answers are read, but only counted. */
+/* A kept connection of its own for the POSTs; answers are read, but only counted. A server may close
+ * it while no answer is due; it is opened again then. */
 static int poster = -1;
 static char post[MAX_SIZE + 512];
 static int post_size;
-static long answers;
+static long posted, answers;
 
-static void open_poster(int port, const char *path, int size) {
+static void open_poster(void) {
     poster = socket(AF_INET, SOCK_STREAM, 0);
     int on = 1;
     setsockopt(poster, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (connect(poster, (void *)&address, sizeof address) < 0) die("connect for POSTs");
     fcntl(poster, F_SETFL, O_NONBLOCK);
+}
+
+static void prepare_post(int port, const char *path, int size) {
     post_size = snprintf(post, sizeof post,
         "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: text/plain\r\n"
         "Content-Length: %d\r\n\r\n", path, port, size);
@@ -256,8 +263,14 @@ static void read_answers(void) {
     static char last[16];
     static int held;
     char bytes[65536];
+    if (poster < 0) return;
     ssize_t size = recv(poster, bytes, sizeof bytes, 0);
-    if (size == 0) { fprintf(stderr, "the connection of the POSTs was closed\n"); exit(1); }
+    if (size == 0 || (size < 0 && errno == ECONNRESET)) {
+        if (answers < posted) { fprintf(stderr, "the connection was closed before a POST's answer\n"); exit(1); }
+        close(poster);
+        poster = -1;
+        held = 0;
+    }
     for (ssize_t i = 0; i < size; i++) {
         if (held == 10) { memmove(last, last + 1, 9); held = 9; }
         last[held++] = bytes[i];
@@ -270,6 +283,9 @@ static void read_answers(void) {
 
 static void send_post(void) {
     int done = 0;
+    if (answers == posted) read_answers(); /* it may have been closed since the last one */
+    if (poster < 0) open_poster();
+    posted++;
     while (done < post_size) {
         ssize_t n = send(poster, post + done, post_size - done, MSG_NOSIGNAL);
         if (n < 0 && errno != EAGAIN) die("POST");
@@ -299,7 +315,7 @@ static double flood(int times, long each) {
     on_frame = arrive;
     wanted_frames = each * times;
     double t = now(), end = t + TIMEOUT_S;
-    answers = 0;
+    posted = answers = 0;
     last_at = t;
     for (int i = 0; i < times; i++) { /* as many POSTs wait for their answers as a browser has connections */
         while (i - answers >= 6 && now() < end) { turn(0); read_answers(); }
@@ -356,10 +372,16 @@ int main(int argc, char **argv) {
             if (peers[i].state == OPEN) { peers[i].sent_at = now(); write_all(&peers[i], frame, frame_size); }
         while (now() < end) turn(10);
         double taken = now() - t;
+        long in_time = echoes; /* now each socket waits for one more */
+        is_ending = 1;
+        end = now() + LAST_ECHOES_S;
+        while (echoes - in_time < opened - lost && now() < end) turn(10);
         qsort(samples, sample_count, sizeof *samples, compare);
-        printf(",\"per_s\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f", echoes / taken, quantile(0.5), quantile(0.99));
+        printf(",\"per_s\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"echoed\":%ld,\"missing\":%ld",
+            in_time / taken, quantile(0.5), quantile(0.99), echoes, opened - (echoes - in_time));
     } else if ((strcmp(mode, "tell") == 0 || strcmp(mode, "flood") == 0) && (argc == 8 || argc == 9)) {
-        open_poster(port, argv[5], atoi(argv[7]));
+        prepare_post(port, argv[5], atoi(argv[7]));
+        open_poster();
         if (mode[0] == 't') {
             printf(",\"told\":[");
             tell(atoi(argv[6]));

@@ -1,5 +1,8 @@
 """The bench's own parts: its names fit each other, its client counts right, its page says it."""
 
+import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +14,7 @@ from click.testing import CliRunner
 
 from bench import environments, tools
 from bench.__main__ import main
-from bench.processes import running, unused_port, wait_for_port
+from bench.processes import Running, come_to_rest, running, unused_port, wait_for_port
 from bench.servers import SERVERS
 from bench.targets import TARGETS
 from bench.works import WORKS
@@ -56,12 +59,48 @@ def test_the_load_generator_counts_what_comes(tmp_path: Path) -> None:
         assert tools.load("flood", port, "/all", 50, "/tell", 40, 100)["missing"] == 0
         assert tools.load("flood", port, "/all", 5, "/tell", 4, 100, 5)["missing"] == 0
         assert tools.load("flood", port, "/all", 5, "/tell", 4, 100, 4)["per_s"] > 0
-        assert tools.load("echo", port, "/echo", 10, 0.2, 100)["per_s"] > 0
+        echoes = tools.load("echo", port, "/echo", 10, 0.2, 100)
+        assert (echoes["missing"], echoes["lost"]) == (0, 0)
+        assert echoes["echoed"] > echoes["per_s"] * 0.1 > 0
         again = tools.load("connect", port, "/all", 5, 0.2)
         assert (again["failed"], again["lost"]) == (0, 0)
         assert again["opened"] > 5
         with tools.Held(port, "/all", 20) as held:
             assert held["opened"] == 20
+
+
+@needs_compiler
+def test_an_echo_that_stays_away_is_missed(tmp_path: Path) -> None:
+    """A server that ends owes each socket the echo of its last frame."""
+    port = unused_port()
+    with running([environments.program("limit"), str(port)], tmp_path / "limit.log") as server:
+        wait_for_port(port)
+        command = [environments.program("load"), "echo", str(port), "/echo", "5", "0.5", "100"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as load:
+            assert load.stdout is not None
+            text = os.read(load.stdout.fileno(), 65536)  # comes when all sockets are open
+            os.kill(server, signal.SIGKILL)
+            said = json.loads(text + load.stdout.read())
+    assert (said["opened"], said["missing"], said["lost"]) == (5, 5, 5)
+
+
+@needs_compiler
+def test_a_server_may_close_the_idle_connection_of_the_posts(tmp_path: Path) -> None:
+    """It is opened again, and all messages come."""
+    port = unused_port()
+    command = [environments.program("limit"), str(port), "close"]
+    with running(command, tmp_path / "limit.log"):
+        wait_for_port(port)
+        told = tools.load("tell", port, "/all", 5, "/tell", 3, 100)["told"]
+        assert [one[3] for one in told] == [0, 0, 0]
+
+
+def test_a_server_rests_when_it_does_nothing(tmp_path: Path) -> None:
+    """One that computes is not at rest, one that waits is."""
+    for code, rests in (("while True: pass", False), ("import signal; signal.pause()", True)):
+        with running([sys.executable, "-c", code], tmp_path / "log") as server:
+            found = come_to_rest([Running(0, {"server": (server,)})], timeout_s=3)
+            assert found == rests
 
 
 @needs_compiler

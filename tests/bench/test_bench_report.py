@@ -56,6 +56,19 @@ def test_a_target_may_divide_two_works_or_take_a_figure_beside_the_main_one() ->
     assert "| memory of an idle socket of 15,000, KiB Valkey | 0.25 | ≤ 0.293 | yes |" in page
 
 
+def test_a_loss_in_one_run_is_a_loss() -> None:
+    """Nothing may be lost in any run, so the worst one is told, not the median."""
+    page = _page(
+        [
+            _rows("tell-1000", "ours", "ours", *({"ms": 9.0, "lost": n} for n in (0, 3, 0))),
+            _rows("echo-100", "ours", "ours", {"per_s": 90.0, "lost": 0}),
+        ]
+    )
+    assert "| broadcast, last of 1,000, lost | 3 | ≤ 0 | no |" in page
+    assert "| echo over 100 sockets, lost | 0 | ≤ 0 | yes |" in page
+    assert "| lost 3 |" in page
+
+
 def test_the_page_tells_what_limits_a_figure() -> None:
     """The load program's own limit, the interpreter's build, the servers that a Redis carries."""
     costs = {"per_s": 100.0, "cpu_us server": 60.0, "cpu_us Valkey": 20.0}
