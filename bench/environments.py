@@ -5,6 +5,7 @@ Installs nothing into ours. What cannot be had is told and its servers are left 
 
 import json
 import subprocess
+import sys
 import venv
 from pathlib import Path
 from shutil import which
@@ -20,13 +21,14 @@ class Missing(Exception):
 
 
 def python_of(peer: str) -> str:
-    """The Python of a peer's own environment, made when its requirements changed.
+    """The Python of a peer's own environment, made when its requirements changed, or our Python.
 
     Raises: Missing.
     """
     folder, wanted = HOME / peer, (PEERS / peer / "requirements.txt").read_text(encoding="utf-8")
     python, stamp = folder / "bin" / "python", folder / "requirements.txt"
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
+    is_made = stamp.exists() and stamp.read_text(encoding="utf-8") == wanted
+    if not is_made or python.resolve() != Path(sys.executable).resolve():
         venv.create(folder, with_pip=True, clear=True)
         install = [python, "-m", "pip", "install", "--quiet", "-r", PEERS / peer / stamp.name]
         _run(install, f"{peer}: its packages cannot be installed")
