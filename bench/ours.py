@@ -28,7 +28,8 @@ def ours(servers: int = 1, workers: int = 1, app: str = "bench.app:build", *opti
         ports, pids = [], []
         for number in range(servers):
             ports.append(unused_port())
-            command = [sys.executable, "-m", "interface_server", "--port", str(ports[-1]), *options]
+            command = [sys.executable, "-m", "interface_server", "--port", str(ports[-1])]
+            command += ("--no-access-log", *options)  # as all the others
             log = folder / f"server{number}.log"
             pids.append(stack.enter_context(running(command, log, env)))
         for port in ports:

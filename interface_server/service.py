@@ -76,7 +76,7 @@ class Service:
     ) -> None:
         self.settings = settings
         self.access_log = AccessLog(
-            sys.stdout,
+            sys.stdout if settings.access_log else None,
             settings.log_addresses,
             time.time,
             partial(reactor.callLater, 0),

@@ -14,6 +14,13 @@ class RunningSettings:
 
     SECTION: ClassVar[str] = "Running and stopping"
 
+    access_log: bool = setting(
+        True,
+        bool,
+        "Whether requests and turns of sockets are told on standard output; a proxy in front "
+        "may do so.",
+        flags=("--access-log/--no-access-log",),
+    )
     log_addresses: bool = setting(
         True,
         bool,

@@ -48,7 +48,14 @@ def test_options_and_variables_are_read(tmp_path: Path) -> None:
     settings = read(
         *("--max-body", "3m", "--max-head", "64KiB", "--max-output", "5"),
         *("--static", f"/static/={tmp_path}", "--media", f"/media={tmp_path}"),
-        *("--trusted-proxy", "10.0.0.1", "--trusted-proxy", "::1", "--no-log-addresses"),
+        *(
+            "--trusted-proxy",
+            "10.0.0.1",
+            "--trusted-proxy",
+            "::1",
+            "--no-log-addresses",
+            "--no-access-log",
+        ),
         CHANNELS_HTTP_TIMEOUT="7.5",
         PORT="81",
         CHANNELS_ROOT_PATH="/site/",
@@ -59,6 +66,7 @@ def test_options_and_variables_are_read(tmp_path: Path) -> None:
     assert settings.trusted_proxies == ("10.0.0.1/32", "::1/128")
     assert (settings.http_timeout_s, settings.port, settings.root_path) == (7.5, 81, "/site")
     assert not settings.log_addresses
+    assert not settings.access_log
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,20 @@ def test_pages_and_sockets_share_a_port(started: ExitStack, redis_url: str, pref
         assert (health["status"], health["sockets"], health["exchanges"]) == ("ok", 1, 0)
 
 
+@pytest.mark.parametrize("option", ["--access-log", "--no-access-log"])
+def test_the_access_log_can_be_left_out(
+    started: ExitStack, redis_url: str, prefix: str, option: str
+) -> None:
+    """Without it the rest of what a server says stays."""
+    server = start_server(started, redis_url, prefix, option)
+    start_worker(started, redis_url, prefix, HANDLERS)
+    assert httpx.get(server.http + "/page").text == "/page"
+    server.part.signal(signal.SIGTERM)
+    assert server.part.wait(10) == 0
+    assert ("HTTP GET /page 200" in server.log) == (option == "--access-log")
+    assert "stopped" in server.log
+
+
 def test_a_taken_port_is_one_clear_line(redis_url: str) -> None:
     """The operator reads what is wrong, not a traceback, and the status is 1."""
     with socket.socket() as taken:
