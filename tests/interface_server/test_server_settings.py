@@ -48,14 +48,8 @@ def test_options_and_variables_are_read(tmp_path: Path) -> None:
     settings = read(
         *("--max-body", "3m", "--max-head", "64KiB", "--max-output", "5"),
         *("--static", f"/static/={tmp_path}", "--media", f"/media={tmp_path}"),
-        *(
-            "--trusted-proxy",
-            "10.0.0.1",
-            "--trusted-proxy",
-            "::1",
-            "--no-log-addresses",
-            "--no-access-log",
-        ),
+        *("--trusted-proxy", "10.0.0.1", "--trusted-proxy", "::1"),
+        *("--no-log-addresses", "--no-access-log"),
         CHANNELS_HTTP_TIMEOUT="7.5",
         PORT="81",
         CHANNELS_ROOT_PATH="/site/",
