@@ -2,6 +2,7 @@
 
 import platform
 import statistics
+import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,6 +83,8 @@ def markdown(
 
 def _build() -> str:
     """How the interpreter was built; it decides what each Python server can reach."""
+    if sys.base_prefix == "/usr":  # its maker's options do not tell how it was compiled
+        return "as the system brings it"
     options = sysconfig.get_config_var("CONFIG_ARGS") or ""
     parts = [
         "built with optimisations" if "--enable-optimizations" in options else "built without PGO",
