@@ -36,7 +36,11 @@ class Pool:
 
     def connect(self) -> socket.socket:
         client = socket.create_connection(("127.0.0.1", self.port), 10)
-        ask(client)
+        try:
+            ask(client)
+        except BaseException:
+            client.close()  # who keeps the error would keep the socket with its traceback
+            raise
         return client
 
 
