@@ -27,6 +27,11 @@ _LOOK_EACH_S = 0.02
 APPENDFSYNC = ("everysec", "always")
 """Valkey's `appendfsync`: written to the disk each second, or before each answer."""
 
+REWRITE_SIZE = "256mb"
+"""How large the append-only file may grow over its content, which is mostly messages that were
+handled long ago. To read so much takes under a second; each rewriting forks, which is felt under
+load, and Valkey's own 64 MB come together in a second there."""
+
 
 class EmbeddedValkey:
     """A Valkey on a private folder, from `start` to `stop`; `port` 0 picks a free one.
@@ -144,6 +149,7 @@ def _command(folder: Path, port: int, appendfsync: str) -> list[str]:
         *("--bind", HOST, "--port", str(port)),
         *("--dir", str(folder.resolve()), "--logfile", "valkey.log", "--loglevel", "warning"),
         *("--appendonly", "yes", "--appendfsync", appendfsync, "--save", ""),
+        *("--auto-aof-rewrite-min-size", REWRITE_SIZE),
     ]
 
 

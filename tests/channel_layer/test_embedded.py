@@ -50,6 +50,8 @@ def test_when_it_writes_to_the_disk(tmp_path: Path) -> None:
         try:
             with redis.Redis.from_url(valkey.url) as client:
                 assert client.config_get("appendfsync") == {"appendfsync": expected}
+                rewriting = client.config_get("auto-aof-rewrite-min-size")
+                assert rewriting == {"auto-aof-rewrite-min-size": str(256 * 2**20)}
         finally:
             valkey.stop()
 
