@@ -13,11 +13,17 @@ from shared.logs import get_logger
 SMALL_BYTES = 16 * 1024
 """Only so much of a connection is held back; what is more is written at once."""
 
+MOST = 32
+"""Outputs that are held back at a time."""
+
 log = get_logger("interface_server")
 
 
 class Coalescer:
-    """Outputs `join` while it `is_on` and are flushed at its end, in the order of their joining."""
+    """Outputs `join` while it `is_on` and are flushed at the end of the turn, in their order.
+
+    When `MOST` have joined they are flushed at once: the first of a crowd waits for few.
+    """
 
     __slots__ = ("_flushes", "is_on")
 
@@ -27,20 +33,25 @@ class Coalescer:
         """Whether writes may be held back."""
 
     def join(self, flush: Callable[[], None]) -> None:
-        """Call `flush` at the end of this turn."""
+        """Call `flush` at the end of this turn or before; what is held back is known already."""
         self._flushes.append(flush)
+        if len(self._flushes) >= MOST:
+            self._flush()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Hold writes back meanwhile; what a flush raises is logged."""
+        """Hold writes back meanwhile."""
         self.is_on = True
         try:
             yield
         finally:
             self.is_on = False
-            flushes, self._flushes = self._flushes, []
-            for flush in flushes:
-                try:
-                    flush()
-                except Exception:
-                    log.exception("flush_failed")
+            self._flush()
+
+    def _flush(self) -> None:
+        flushes, self._flushes = self._flushes, []
+        for flush in flushes:
+            try:
+                flush()
+            except Exception:
+                log.exception("flush_failed")

@@ -74,9 +74,10 @@ class Output:
         """Send bytes behind what was given before."""
         if self._coalescer.is_on and self.behind_since is None:
             if len(self._held) + len(piece) <= SMALL_BYTES:
-                if not self._held:
-                    self._coalescer.join(self.flush)
+                is_first = not self._held
                 self._held += piece
+                if is_first:
+                    self._coalescer.join(self.flush)
                 return
             self.flush()
         self._put(piece)

@@ -25,9 +25,6 @@ from shared.logs import get_logger
 READ_COUNT = 500
 """Entries of one read: enough to fill a reactor turn, few enough to keep it short."""
 
-TURN = 32
-"""Entries behind which what they wrote goes out: the first does not wait for long."""
-
 RETRY_S = 1.0
 
 _MESSAGE, _GROUP, _JOIN, _LEAVE, _RECEIPT, _GROUP_MORE, _REPLAY = Kind
@@ -135,11 +132,10 @@ class ReplyPump:
         if batch.is_reaped:
             self._recovery.reaped()
         self._recovery.heard(batch.epoch)
-        for first in range(0, len(batch.entries), TURN):
-            with self._coalescer.turn():
-                for entry in batch.entries[first : first + TURN]:
-                    self._acknowledged = entry.id
-                    self.dispatch(entry)
+        with self._coalescer.turn():
+            for entry in batch.entries:
+                self._acknowledged = entry.id
+                self.dispatch(entry)
         self._leave_crossed()
         self._may_cross = self._may_cross and len(batch.entries) == READ_COUNT
         self._recovery.go_on()
@@ -222,14 +218,17 @@ class ReplyPump:
                     self._skip(broadcast, channel)
             members = tuple(channel for channel in members if channel not in exclude)
         receivers = self._receivers
-        to = [(channel, receivers[channel]) for channel in members if channel in receivers]
         self.broadcasts += 1
-        self.deliveries += len(to)
-        self._give(broadcast, to)
+        self.deliveries += self._give(
+            broadcast,
+            ((channel, receivers[channel]) for channel in members if channel in receivers),
+        )
 
-    def _give(self, broadcast: Broadcast, to: Iterable[tuple[str, Receiver]]) -> None:
+    def _give(self, broadcast: Broadcast, to: Iterable[tuple[str, Receiver]]) -> int:
+        """Hand it to each; gives how many they are."""
         refusal: InvalidMessage | None = None
-        for channel, receiver in to:
+        number = 0
+        for number, (channel, receiver) in enumerate(to, 1):  # noqa: B007
             try:
                 receiver.broadcast(broadcast)
             except InvalidMessage as error:
@@ -242,6 +241,7 @@ class ReplyPump:
             facts = {"key": refusal.key, "expected": refusal.expected, "came": refusal.came}
             log.error("invalid_group_message", group=broadcast.group, **facts)
             self._count("invalid_replies")
+        return number
 
     def _skip(self, broadcast: Broadcast, channel: str) -> None:
         """Tell a member that the message at this position is not for it: it misses no number."""

@@ -66,9 +66,10 @@ class SocketOutput:
         """Write `frame` behind everything that was written before."""
         if self._coalescer.is_on and self._write_now is not None:
             if len(self._held) + len(frame) <= SMALL_BYTES:
-                if not self._held:
-                    self._coalescer.join(self.flush)
+                is_first = not self._held
                 self._held += frame
+                if is_first:
+                    self._coalescer.join(self.flush)
                 return
             self.flush()
         self._put(frame)

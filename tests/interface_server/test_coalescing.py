@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 
-from interface_server.coalescing import SMALL_BYTES, Coalescer
+from interface_server.coalescing import MOST, SMALL_BYTES, Coalescer
 from interface_server.http_output import Output
 from interface_server.ws_output import SocketOutput
 
@@ -82,7 +82,7 @@ def has_nothing(client: socket.socket) -> bool:
 
 def test_what_joined_is_flushed_in_order() -> None:
     """At the end of the turn, each once; one that raises stops no other."""
-    coalescer, flushed = Coalescer(), []
+    coalescer, flushed = Coalescer(), list[object]()
 
     def fail() -> None:
         raise RuntimeError("broken")
@@ -99,6 +99,30 @@ def test_what_joined_is_flushed_in_order() -> None:
         raise KeyError
     assert flushed == [1, 2]
     assert not coalescer.is_on
+
+
+def test_a_crowd_is_flushed_as_it_comes() -> None:
+    """No more than `MOST` are held back; what joins while they are flushed comes behind them."""
+    coalescer, flushed = Coalescer(), list[object]()
+
+    def flush(number: int) -> Callable[[], None]:
+        def late() -> None:
+            flushed.append("late")
+
+        def now() -> None:
+            flushed.append(number)
+            if number == 0:
+                coalescer.join(late)
+
+        return now
+
+    with coalescer.turn():
+        for number in range(MOST - 1):
+            coalescer.join(flush(number))
+        assert flushed == []
+        coalescer.join(flush(MOST - 1))
+        assert flushed == list(range(MOST))
+    assert flushed == [*range(MOST), "late"]
 
 
 @ensureDeferred
