@@ -29,7 +29,7 @@ def python_of(peer: str) -> str:
     python, stamp = folder / "bin" / "python", folder / "requirements.txt"
     is_made = stamp.exists() and stamp.read_text(encoding="utf-8") == wanted
     if not is_made or python.resolve() != Path(sys.executable).resolve():
-        venv.create(folder, with_pip=True, clear=True)
+        venv.create(folder, with_pip=True, clear=True, symlinks=True)
         install = [python, "-m", "pip", "install", "--quiet", "-r", PEERS / peer / stamp.name]
         _run(install, f"{peer}: its packages cannot be installed")
         stamp.write_text(wanted, encoding="utf-8")

@@ -22,6 +22,25 @@ from bench.works import WORKS
 needs_compiler = pytest.mark.skipif(which("cc") is None, reason="there is no C compiler")
 
 
+def test_a_peers_environment_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It stays while requirements and Python are the same, and is made anew for others."""
+    monkeypatch.setattr(environments, "HOME", tmp_path / "home")
+    monkeypatch.setattr(environments, "PEERS", tmp_path / "peers")
+    (tmp_path / "peers" / "some").mkdir(parents=True)
+    requirements = tmp_path / "peers" / "some" / "requirements.txt"
+    requirements.write_text("")
+    mark = Path(environments.python_of("some")).parent / "mark"
+    for text, stays in (("", True), ("# other", False)):
+        mark.touch()
+        requirements.write_text(text)
+        environments.python_of("some")
+        assert mark.exists() == stays
+    mark.touch()
+    monkeypatch.setattr(sys, "executable", "/another/python")
+    environments.python_of("some")
+    assert not mark.exists()
+
+
 def test_targets_name_works_and_servers_that_exist() -> None:
     """Each target's server can do the target's work, and so can ours."""
     works = {work.name: work for work in WORKS}

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 
+from interface_server import coalescing
 from interface_server.coalescing import MOST, SMALL_BYTES, Coalescer
 from interface_server.http_output import Output
 from interface_server.ws_output import SocketOutput
@@ -191,14 +192,18 @@ async def test_an_end_in_a_turn_loses_nothing(
 
 @ensureDeferred
 async def test_a_connection_that_ends_in_a_turn(
-    pair: tuple["Deferred[Served]", socket.socket],
+    pair: tuple["Deferred[Served]", socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was held back for it is dropped, and nothing is raised."""
-    made, _ = pair
+    """What was held back for it is dropped, and no flush fails."""
+    made, client = pair
     served = await made
     transport: Any = served.transport
+    logged: list[str] = []
+    monkeypatch.setattr(coalescing.log, "exception", lambda event: logged.append(event))
     with served.coalescer.turn():
         served.output.write(b"nobody reads this")
-        transport.abortConnection()
         served.output.stopProducing()
-    assert not served.coalescer.is_on
+        transport.abortConnection()
+    assert logged == []
+    with pytest.raises(ConnectionResetError):
+        await read(client, 1)
