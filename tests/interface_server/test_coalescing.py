@@ -9,13 +9,14 @@ import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
 
 from interface_server import coalescing
 from interface_server.coalescing import MOST, SMALL_BYTES, Coalescer
 from interface_server.http_output import Output
 from interface_server.ws_output import SocketOutput
+from tests.interface_server.tcp_pairs import connected, read
 
 LIMIT = 64 * 1024 * 1024
 Made = Callable[[Any, Coalescer], Any]
@@ -50,27 +51,8 @@ def http_output(transport: Any, coalescer: Coalescer) -> Output:
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple["Deferred[Served]", socket.socket]]:
     """A connection with each kind of output: what it is here, and its other end."""
     made: Deferred[Served] = Deferred()
-    factory = Factory.forProtocol(lambda: Served(request.param, made))
-    factory.noisy = False
-    port = reactor.listenTCP(0, factory, interface="127.0.0.1")  # type: ignore[attr-defined]
-    client = socket.create_connection(("127.0.0.1", port.getHost().port))
-    client.setblocking(False)
-    yield made, client
-    client.close()
-    port.stopListening()
-
-
-async def read(client: socket.socket, size: int) -> bytes:
-    """Exactly `size` bytes, read while the reactor runs."""
-    got = b""
-    while len(got) < size:
-        try:
-            part = client.recv(65536)
-            assert part, f"ended after {len(got)} of {size}"
-            got += part
-        except BlockingIOError:
-            await deferLater(reactor, 0.001)  # type: ignore[arg-type]
-    return got
+    with connected(lambda: Served(request.param, made)) as client:
+        yield made, client
 
 
 def has_nothing(client: socket.socket) -> bool:

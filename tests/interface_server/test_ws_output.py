@@ -8,11 +8,12 @@ import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
 
 from interface_server.coalescing import Coalescer
 from interface_server.ws_output import SocketOutput
+from tests.interface_server.tcp_pairs import connected, read
 
 LIMIT = 1024 * 1024
 
@@ -47,27 +48,8 @@ async def turn() -> None:
 def pair() -> Iterator[tuple["Deferred[Served]", socket.socket]]:
     """A connection: what it is here, and its other end as a plain socket."""
     made: Deferred[Served] = Deferred()
-    factory = Factory.forProtocol(lambda: Served(made))
-    factory.noisy = False
-    port = reactor.listenTCP(0, factory, interface="127.0.0.1")  # type: ignore[attr-defined]
-    client = socket.create_connection(("127.0.0.1", port.getHost().port))
-    client.setblocking(False)
-    yield made, client
-    client.close()
-    port.stopListening()
-
-
-async def read(client: socket.socket, size: int) -> bytes:
-    """Exactly `size` bytes, read while the reactor runs."""
-    got = b""
-    while len(got) < size:
-        try:
-            part = client.recv(65536)
-            assert part, f"ended after {len(got)} of {size}"
-            got += part
-        except BlockingIOError:
-            await turn()
-    return got
+    with connected(lambda: Served(made)) as client:
+        yield made, client
 
 
 @ensureDeferred
