@@ -21,9 +21,10 @@ from interface_server.request_message import without_root
 from interface_server.response_coding import ResponseCoder
 from interface_server.seeing.causes import CUTS
 from interface_server.static_files import FileResponse
-from interface_server.wires import Clock
+from interface_server.wires import Call, Clock
 from shared.logs import get_logger
 from shared.messages import HttpResponse
+from shared.process_memory import trim
 
 AT_STOP = "http.cut_at_stop"
 """Counts what the end of the grace cuts."""
@@ -33,6 +34,12 @@ _WORTH_A_LINE = frozenset({408, 413, 414, 421, 431})
 
 _TOLD_ELSEWHERE = frozenset({"file_not_readable", "end_forced"})
 """Cuts that have a line of their own, or follow one."""
+
+_HELD_MUCH = frozenset({"stalled", "output_overflow"})
+"""Cuts of a client that did not read: up to --max-output was held for it."""
+
+TRIM_AFTER_S = 1.0
+"""What they held is given back once for all that are cut meanwhile."""
 
 _log = get_logger("interface_server.http")
 
@@ -72,6 +79,7 @@ class HttpParts:
         self._date = DateAndServer(gateway.settings.server_header)
         self._connections: set[Drainable] = set()
         self._drained: list[Deferred[None]] = []
+        self._trimming: Call | None = None
 
     @property
     def connection_count(self) -> int:
@@ -187,6 +195,13 @@ class HttpParts:
             self.gateway.figures.failures[cause, 0] += 1
             if cause not in _TOLD_ELSEWHERE:
                 _log.warning("connection_cut", cause=cause, path=path, request_id=request_id)
+        if cause in _HELD_MUCH and self._trimming is None:
+            # One small block that was made meanwhile and lives on keeps all that lies below it.
+            self._trimming = self.clock.callLater(TRIM_AFTER_S, self._trim)
+
+    def _trim(self) -> None:
+        self._trimming = None
+        trim()
 
     def _health(self, path: str, method: str) -> HttpResponse:
         if method not in ("GET", "HEAD"):

@@ -40,15 +40,22 @@ def give_memory_back(kept_bytes: int = _KEPT_BYTES, mapped_bytes: int = _MAPPED_
         tune(_M_MMAP_THRESHOLD, mapped_bytes)
 
 
-def return_freed() -> None:
+def trim() -> None:
     """Give the system every page that holds nothing now, also those between others.
+
+    Other libraries than the GNU C library are left as they are.
+    """
+    trim_heap = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim_heap is not None:
+        trim_heap(0)
+
+
+def return_freed() -> None:
+    """As `trim`, behind a search for garbage.
 
     Half of the 60 MB that 15,000 connections held stays without this when they have left. The
     search for garbage is for Python's lists of free tuples, each of which keeps an arena of 1 MiB:
-    call it when few objects are left, among which it takes some 5 ms. Other libraries than the GNU
-    C library are left as they are.
+    call it when few objects are left, among which it takes some 5 ms.
     """
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    trim()
